@@ -145,6 +145,7 @@ def faulty_units(seen: Facts, spec: InstallationSpec) -> dict[str, str]:
     hook_manager = seen.units.get(packages.HOOK_MANAGER)
     if (
         hook_manager is not None
+        and hook_manager.enabled
         and hook_manager.starts_at_boot
         and not hook_manager.runs
         and _runs_led_units(seen, spec)

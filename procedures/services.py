@@ -48,14 +48,17 @@ class ServiceFacts:
         """Return whether a unit runs or is starting."""
         return unit in self.units and self.units[unit].runs
 
-    def is_in_order(self, unit: str) -> bool:
+    def is_healthy(self, unit: str) -> bool:
         """Return whether a unit of the leader runs without being restarted again and again.
 
         The hook manager listens nowhere, and its administrator may have switched it off.
         """
         seen = self.units.get(unit)
-        if unit == packages.HOOK_MANAGER:
-            return seen is None or seen.runs or not seen.starts_at_boot
+        if unit == packages.HOOK_MANAGER and seen is not None:
+            is_off = not seen.runs and not seen.starts_at_boot
+            is_new = seen.active == "active" and not seen.restarts
+            if is_off or is_new:
+                return True
         if seen is None or seen.active != "active":
             return False
         return seen.seconds >= STEADY or (unit in self.listening and not seen.restarts)
@@ -81,7 +84,9 @@ def promised(seen: Facts, features: Collection[str], version: str) -> tuple[str,
     """Return the units of those features that are available on a host, and the hook manager's."""
     platform = supported(seen.host.name, seen.distribution, seen.release, version)
     available = packages.available(platform, sorted(features), version)
-    hook_manager = (packages.HOOK_MANAGER,) if packages.HOOK_MANAGER in seen.units else ()
+    # systemd describes units that do not exist, too.
+    unit = seen.units.get(packages.HOOK_MANAGER)
+    hook_manager = (packages.HOOK_MANAGER,) if unit is not None and unit.enabled else ()
     return (*(packages.FEATURES[name] for name in available), *hook_manager)
 
 
@@ -101,7 +106,7 @@ def faults(
             elif unit in packages.LED_UNITS and host != leader:
                 if shown.runs(unit):
                     found.append(Fault(host, unit, "runs on a follower", is_stray=True))
-            elif not shown.is_in_order(unit):
+            elif not shown.is_healthy(unit):
                 found.append(Fault(host, unit, _wrong(shown, unit), is_down=not shown.runs(unit)))
     return found
 

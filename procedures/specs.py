@@ -290,6 +290,19 @@ class PreparedSpec(Spec):
     certchain: str = ""
     """Path of the certificate for it."""
 
+    def since(self, old: "PreparedSpec") -> "PreparedSpec":
+        """Return what is not in ``old``."""
+        same_pair = (self.key, self.certchain) == (old.key, old.certchain)
+        return PreparedSpec(
+            accounts=tuple(name for name in self.accounts if name not in old.accounts),
+            programs=tuple(path for path in self.programs if path not in old.programs),
+            timezone=self.timezone if self.timezone != old.timezone else "",
+            mount_points=tuple(p for p in self.mount_points if p not in old.mount_points),
+            links=dict(self.links.items() - old.links.items()),
+            key="" if same_pair else self.key,
+            certchain="" if same_pair else self.certchain,
+        )
+
 
 class PreflightSpec(Spec):
     """What preflight checks the front-ends for."""

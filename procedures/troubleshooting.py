@@ -64,7 +64,7 @@ TOPICS = (
     Topic("Locale", "check the locales"),
     Topic(
         "Preparations",
-        "check the accounts; check the Raft hooks; check the time zone; check the place of …;"
+        "check the accounts; check the Raft hooks; check the time zone;"
         " check the web server's certificate",
     ),
     Topic("Access control", "check mandatory access control"),
@@ -95,8 +95,9 @@ TOPICS = (
     ),
     Topic(
         "Storage",
-        "compare …; link datastore …; link the datastores; check the mount point …; mount …;"
-        " read /etc/fstab; remove the link of datastore …; storage; unmount …; write /etc/fstab",
+        "compare …; link datastore …; link the datastores; check the link …;"
+        " check the mount point …; mount …; read /etc/fstab; remove the link of datastore …;"
+        " storage; unmount …; write /etc/fstab",
     ),
     Topic(
         "Web server",

@@ -23,8 +23,8 @@ class PreflightProvider(Provider):
     optional = frozenset({"register_grpc", "prepared"})
     fixed_id = "preflight"
     labels: ClassVar = {"hosts": "frontends", "version": "one_version"}
-    # The first three change how the checks work, not what is checked; what they prepare is checked
-    # with the specs that need it, which are in ``wanted``.
+    # The first three change how the checks work, not what is checked; ``prepared`` is part of other
+    # specs, whose digest is in ``wanted``.
     unaffected_by = frozenset({"accept_new_host_keys", "allow_degraded", "skip_checks", "prepared"})
     drift_means = "up refuses"
     changes_hosts = False
@@ -72,9 +72,11 @@ def _check(op: Operation[PreflightSpec]) -> Checked:
     from procedures.preflight.preflight import preflight
 
     before: PreflightSpec | None = PreflightProvider().spec_of(op.olds) if op.olds else None
+    # A zone that is only observed needs no preparation.
+    spec = op.spec.model_copy(update={"prepared": None}) if op.run.observes else op.spec
     checked = preflight(
         op.access,
-        op.spec,
+        spec,
         before,
         skip=op.run.skip_checks,
         converts=op.run.convert_database,

@@ -100,23 +100,26 @@ def preflight(settings: Settings) -> specs.PreflightSpec:
     )
 
 
-def _prepared(settings: Settings) -> specs.PreparedSpec | None:
-    web = web_server(settings) if settings.ssl.is_on else None
-    own = web if web and not web.generate else None
-    found = specs.PreparedSpec(
+def _prepared(settings: Settings) -> specs.PreparedSpec:
+    mount_points = tuple(sorted(mount.path for mount in mounts(settings)))
+    web = web_server(settings)
+    # A share is mounted during the installation.
+    is_mounted = web.key.startswith(tuple(f"{path}/" for path in mount_points))
+    own = web if settings.ssl.is_on and not (web.generate or is_mounted) else None
+    hooks = {settings.leader_hook, settings.follower_hook} if settings.highly_available else set()
+    return specs.PreparedSpec(
         accounts=login_keys(settings).users,
         programs=tuple(
             path
-            for path in sorted({settings.leader_hook, settings.follower_hook})
+            for path in sorted(hooks)
             if path.startswith("/") and not path.startswith("/var/lib/one/")
         ),
         timezone=_clock(settings).timezone,
-        mount_points=tuple(sorted(mount.path for mount in mounts(settings))),
+        mount_points=mount_points,
         links=settings.ds.links,
         key=own.key if own else "",
         certchain=own.certchain if own else "",
     )
-    return found if found != specs.PreparedSpec() else None
 
 
 def exceptions(settings: Settings) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from commands.status.signs.oned import WARM_UP
 from commands.status.signs.sign import Found, Level, Sign
 from commands.status.signs.table import SIGNS
 from commands.status.situation import Situation
-from opennebula.packages import LED_UNITS
+from opennebula.packages import HOOK_MANAGER, LED_UNITS
 from opennebula.zone import State
 from procedures.facts.facts import Dump as DumpFile
 from procedures.facts.facts import Facts
@@ -178,6 +178,9 @@ def _services(now: Situation, name: str) -> list[Service]:
         expected: bool | None = True
         if unit in LED_UNITS:
             expected = name == now.leader if now.leader else None
+        if unit == HOOK_MANAGER and seen and not seen.starts_at_boot:
+            # Its administrator has switched it off.
+            expected = None
         found.append(
             Service(
                 unit=unit,

@@ -9,7 +9,7 @@
 #: links: lines ID PATH
 require_empty() {
     local hidden
-    hidden=$(hidden_by "$1")
+    hidden=$(first_file_in "$1")
     [ -z "$hidden" ] || refuse "an empty folder to mount on" "$hidden" \
         "move what is in $1 to the share, or away; then run again"
 }

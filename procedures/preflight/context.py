@@ -114,10 +114,14 @@ class StackChange:
         return [address for address in wanted if address not in known]
 
     def prepared_on(self, name: str) -> PreparedSpec:
-        """Return what must be prepared on that host, if it is new or that has changed."""
+        """Return what must be prepared on that host: all on a new one, or what is new to the stack.
+
+        A state of an earlier version does not list it.
+        """
         wanted = self.spec.prepared or PreparedSpec()
-        old = (self.before.prepared if self.before else None) or PreparedSpec()
-        return wanted if name in self.new or wanted != old else PreparedSpec()
+        if self.before is None or name in self.new:
+            return wanted
+        return wanted.since(self.before.prepared or wanted)
 
     def vips_of(self, name: str) -> list[Vip]:
         """Return the VIPs of that host that are new or get another interface."""

@@ -1,6 +1,6 @@
 # Report what preflight checks on a host; observe.sh follows, if it can run here at all. Changes
 # nothing.
-#: use blocks certificate family mariadb shares ssh
+#: use family mariadb prepared ssh
 #: vips: addresses that must not be in use elsewhere
 #: targets: lines ADDRESS PORT
 #: paths: whose free space is reported
@@ -55,42 +55,6 @@ sudo_refusal() {
         mount --bind /mnt /etc/sudoers.d
         said=$(runuser -u daemon -- sudo -n "$0" 2>&1 </dev/null) || printf "%s\n" "$said" | tail -n 1
     ' "$(type -P true)" 2>/dev/null || true
-}
-# What the host does not have: lines account, program or timezone, and its name.
-missing() {
-    local name
-    for name in $accounts; do getent passwd "$name" >/dev/null || echo "account $name"; done
-    for name in $programs; do [ -x "$name" ] || echo "program $name"; done
-    [ -z "$timezone" ] || [ -e "/usr/share/zoneinfo/$timezone" ] || echo "timezone $timezone"
-}
-# What prevents the mounts and links of the config: lines MOUNT-POINT or LINK, a tab, and what is
-# there.
-obstacles() {
-    local path id target kept
-    kept=$([ ! -e /etc/fstab ] || split_block /etc/fstab theirs 2>/dev/null || true)
-    for path in $mount_points; do
-        awk -v path="$path" '$1 !~ /^#/ && $2 == path {print path "\tthe line " $0 " in /etc/fstab"}' <<<"$kept"
-        is_mounted "$path" || printf '%s\t%s\n' "$path" "$(hidden_by "$path")"
-    done
-    while read -r id target; do
-        [ -n "$id" ] || continue
-        if [ -L "$datastores/$id" ]; then
-            printf '%s\t%s\n' "$datastores/$id" "$(readlink "$datastores/$id" | grep -vxF -- "$target")"
-        else
-            printf '%s\t%s\n' "$datastores/$id" "$(hidden_by "$datastores/$id")"
-        fi
-    done <<<"$links"
-}
-# What is wrong with the web server's own certificate.
-fault_of_own_pair() {
-    local path
-    if type -P openssl >/dev/null; then
-        fault_of_pair "$key" "$certchain"
-        return
-    fi
-    for path in "$key" "$certchain"; do
-        [ -s "$path" ] || { echo "no file $path" && return; }
-    done
 }
 
 # At the end: the neighbours have had time to answer.

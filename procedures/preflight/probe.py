@@ -77,7 +77,7 @@ def _room(text: str) -> dict[str, Room]:
     return {path: Room(mount, int(free) << 10) for path, free, mount in lines}
 
 
-def _obstacles(text: str) -> dict[str, str]:
+def _by_path(text: str) -> dict[str, str]:
     lines = (line.partition("\t") for line in text.splitlines())
     return {path: seen for path, _, seen in lines if seen}
 
@@ -238,13 +238,11 @@ authenticationmethods|permitrootlogin|forcecommand|(allow|deny)(users|groups)) /
         default=(),
     )
     """What the host does not have, of what operators prepare: kind and name."""
-    obstacles: Mapping[str, str] = fact(
-        "obstacles",
-        _obstacles,
-        default={},
-    )
-    """By mount point, or link of a datastore: what prevents it."""
-    certificate_fault: str = fact('[ -z "$key" ] || fault_of_own_pair', str, default="")
+    blocked_mounts: Mapping[str, str] = fact("blocked_mounts", _by_path, default={})
+    """By mount point: the files or the other line of fstab that are in the way."""
+    blocked_links: Mapping[str, str] = fact("blocked_links", _by_path, default={})
+    """By the path of a datastore's link: the other link or the files that are in the way."""
+    certificate_fault: str = fact("fault_of_own_pair", str, default="")
     """What is wrong with the key and certificate that the web server must have."""
     password_policy: Mapping[str, str] = fact(
         """sql -e "

@@ -11,6 +11,6 @@ fault_of_pair() {
     elif [ "$(openssl x509 -in "$2" -noout -pubkey)" != "$public" ]; then
         echo "the certificate in $2 is not for the key in $1"
     elif ! openssl x509 -in "$2" -noout -checkend 0 >/dev/null; then
-        echo "the certificate in $2 ended on $(openssl x509 -in "$2" -noout -enddate | cut -d= -f2)"
+        echo "the certificate in $2 expired on $(openssl x509 -in "$2" -noout -enddate | cut -d= -f2)"
     fi
 }

@@ -4,8 +4,10 @@ datastores=/var/lib/one/datastores
 record=/var/lib/opennebula-ha/links
 stamps=.opennebula-ha
 is_mounted() { timeout -s KILL 10 mountpoint -q "$1" 2>/dev/null; }
-# Print the first file in a folder, which a mount would hide.
-hidden_by() { find "$1" -xdev -mindepth 1 ! -type d -print -quit 2>/dev/null || true; }
+# Print a file in a folder, which a mount would hide.
+first_file_in() {
+    timeout -s KILL 10 find "$1" -xdev -mindepth 1 ! -type d -print -quit 2>/dev/null || true
+}
 about() { timeout -s KILL 10 stat -c '%u %U %g %G %a' "$1"; }
 # Run a command as the owner of a share: many servers give root no rights.
 on_share() (

@@ -74,7 +74,7 @@ def set_endpoint(
         return set_endpoint(access, zone, hosts, version=version, features=features)
     if healthy is None or idle or present is not seen:
         wanted = {
-            name: services.promised(shown, features, version) if features else ()
+            name: services.promised(shown, features, version) if version else ()
             for name, shown in present.items()
         }
         known = {name: services.ServiceFacts.of(shown) for name, shown in present.items()}

@@ -116,7 +116,7 @@ case $action in
             [ -z "$masked" ] || systemctl unmask "$masked" 2>/dev/null
         fi
         fault=$(certificate_fault)
-        [ -z "$fault" ] || refuse "a private key in $key and its certificate, with those that lead to its authority, in $certchain" \
+        [ -z "$fault" ] || refuse "a private key in $key, and the certificate for it with its chain in $certchain" \
             "$fault" "put them there, or set opennebula-ha:ssl generate_cert: true; then run again"
         step "set up $unit"
         before=$(cat "$site" 2>/dev/null || true)

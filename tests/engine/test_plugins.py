@@ -118,6 +118,12 @@ def test_the_language_host_ends_with_its_parent() -> None:
 def test_the_cli_gets_answers_about_the_environment(stack: Stack) -> None:
     stack.program("")
     assert "python" in stack.ask("about")
+
+
+# Pulumi's own would install other packages in the environment that all tests share.
+@ours
+def test_install_finds_a_complete_environment(stack: Stack) -> None:
+    stack.program("")
     # The plugins themselves come from Pulumi's own server.
     assert stack.ask("install", "--no-plugins")
 

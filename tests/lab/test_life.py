@@ -82,7 +82,6 @@ def test_zone_grows_and_shrinks_under_writes(zone: tuple[Lab, Operator]) -> None
             assert host.run("systemctl is-active opennebula").stdout.strip() != "active"
 
 
-@pytest.mark.campaign
 def test_grown_zone_survives_the_immediate_loss_of_a_server(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     (first,) = operator.config["frontends"]

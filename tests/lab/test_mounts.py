@@ -132,7 +132,7 @@ def test_a_share_that_hides_files_is_refused(zone: tuple[Lab, Operator]) -> None
     lab, operator = zone
     lab.host("n1a2").run("mkdir -p /mnt/two && touch /mnt/two/old")
     said = refused(operator, fstab=[share("/mnt/two")], ds={})
-    assert "n1a2: check the place of /mnt/two: expected an empty folder or none" in said
+    assert "n1a2: check the mount point /mnt/two: expected an empty folder to mount on" in said
     assert "saw /mnt/two/old" in said
     assert "/mnt/two" not in lab.host("n1a2").run("cat /etc/fstab").stdout
     lab.host("n1a2").run("rm /mnt/two/old")

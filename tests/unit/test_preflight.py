@@ -400,7 +400,7 @@ PREPARED = PreparedSpec(
         (
             {"missing": (("program", "/usr/local/bin/lead"),)},
             "n1a2: check the Raft hooks: expected /usr/local/bin/lead, which can be run, saw no"
-            " such program",
+            " executable file",
         ),
         (
             {"missing": (("timezone", "Mars/Olympus"),)},
@@ -408,15 +408,20 @@ PREPARED = PreparedSpec(
             " zone in /usr/share/zoneinfo",
         ),
         (
-            {"obstacles": {"/mnt/one": "/mnt/one/old"}},
-            "n1a2: check the place of /mnt/one: expected an empty folder or none, and no other line"
-            " for it in /etc/fstab, saw /mnt/one/old",
+            {"blocked_mounts": {"/mnt/one": "/mnt/one/old"}},
+            "n1a2: check the mount point /mnt/one: expected an empty folder to mount on, and no"
+            " other line for it in /etc/fstab, saw /mnt/one/old",
+        ),
+        (
+            {"blocked_links": {"/var/lib/one/datastores/1": "a link to /srv"}},
+            "n1a2: check the link /var/lib/one/datastores/1: expected no other link, and no files"
+            " in its place, saw a link to /srv",
         ),
         (
             {"certificate_fault": "no private key in /etc/ssl/own.key"},
-            "n1a2: check the web server's certificate: expected a private key in /etc/ssl/own.key"
-            " and its certificate, with those that lead to its authority, in /etc/x.pem, saw no"
-            " private key in /etc/ssl/own.key",
+            "n1a2: check the web server's certificate: expected a private key in /etc/ssl/own.key,"
+            " and the certificate for it with its chain in /etc/x.pem, saw no private key in"
+            " /etc/ssl/own.key",
         ),
     ],
 )
@@ -427,16 +432,33 @@ def test_what_operators_prepare_is_checked_before_any_host_changes(
     error = only(findings(site(looks(n1a2=seen("n1a2", **observed)), wanted)))
     assert str(error) == f"{message}\n  what to do: {error.remedy}"
     # Nothing is written on the servers of a zone that is adopted.
-    server = HostReport(bare("n1a2", **observed), settled("n1a2"))
-    assert findings(site(looks(at_work=True, n1a2=server), wanted)) == []
+    servers = {
+        name: HostReport(
+            bare(name, **observed),
+            settled(name, identity="zone", oned_conf=f"FEDERATION = [ SERVER_ID = {number} ]"),
+        )
+        for number, name in enumerate(NAMES)
+    }
+    assert findings(site(servers, wanted)) == []
 
 
 def test_preparations_are_checked_on_new_hosts_and_if_they_change() -> None:
     grown = StackChange(spec(prepared=PREPARED), spec("n1a1", "n1a2", prepared=PREPARED))
     assert grown.prepared_on("n1a1") == PreparedSpec()
     assert grown.prepared_on("n1a3") == PREPARED
-    changed = StackChange(spec(prepared=PREPARED), spec())
-    assert changed.prepared_on("n1a1") == PREPARED
+    # Only what is new to the stack: a fault of something else must not block a repair.
+    more = PREPARED.model_copy(
+        update={"accounts": ("alice", "ubuntu"), "links": {"1": "/mnt/one"}, "timezone": "UTC"}
+    )
+    changed = StackChange(spec(prepared=more), spec(prepared=PREPARED))
+    assert changed.prepared_on("n1a1") == PreparedSpec(
+        accounts=("alice",), links={"1": "/mnt/one"}, timezone="UTC"
+    )
+    fewer = StackChange(spec(prepared=PreparedSpec()), spec(prepared=PREPARED))
+    assert fewer.prepared_on("n1a1") == PreparedSpec()
+    # A state of an earlier version does not list it.
+    earlier = StackChange(spec(prepared=PREPARED), spec())
+    assert earlier.prepared_on("n1a1") == PreparedSpec()
     assert StackChange(spec(), None).prepared_on("n1a1") == PreparedSpec()
 
 

@@ -325,3 +325,121 @@ def test_sudo_that_stops_the_hooks_is_refused(said: str, remedy: str) -> None:
 def test_a_trial_of_sudo_that_went_wrong_in_another_way_is_a_warning() -> None:
     said = "sudo: Account expired or PAM config lacks an account section for sudo"
     assert only(found(seen("n1a2", sudo_refusal=said))).weight is Weight.WARNING
+
+
+def blocked(root: Path, given: Callable[[Sandbox], object], name: str, variables: str) -> Any:
+    """Return what a host reports to be in the way of its mounts or links."""
+    host = Sandbox(root / "host", "ID=debian", "", new="")
+    (host.root / "var/lib/one/datastores").mkdir(parents=True)
+    given(host)
+    # The folders are not mounted, but for those that end in "mounted".
+    (host.root / "bin/mountpoint").write_text(
+        "#!/bin/sh\ncase $2 in *mounted) ;; *) exit 32 ;; esac\n"
+    )
+    (host.root / "bin/mountpoint").chmod(0o755)
+    how = Probe.__dataclass_fields__[name].metadata
+    variables = variables.replace("/DIR", str(host.root))
+    output = host.call("prepared", f'{variables}; tell it "$({how["shell"]})"')
+    assert "failed" not in output.values
+    return how["parse"](output.values["it"])
+
+
+OURS = "# opennebula-ha begin\n{}\n# opennebula-ha end\n"
+
+
+@pytest.mark.parametrize(
+    ("fstab", "folder", "found"),
+    [
+        ("", None, {}),
+        ("", "empty/", {}),
+        ("", "old", {"/var/one": "/var/one/old"}),
+        (
+            "nas:/b\t/var/one nfs  rw 0 0\n",
+            None,
+            {"/var/one": "the line nas:/b /var/one nfs rw 0 0 in /etc/fstab"},
+        ),
+        ("#nas:/b /var/one nfs rw 0 0\n", None, {}),
+        # A host that returns.
+        (OURS.format("nas:/b /var/one nfs rw 0 0"), None, {}),
+    ],
+)
+def test_what_is_in_the_way_of_a_mount_is_found(
+    tmp_path: Path, fstab: str, folder: str | None, found: dict[str, str]
+) -> None:
+    def given(host: Sandbox) -> None:
+        host.file("etc/fstab", fstab.replace("/var/one", f"{host.root}/var/one"))
+        if folder and folder.endswith("/"):
+            (host.root / "var/one" / folder).mkdir(parents=True)
+        elif folder:
+            host.file(f"var/one/{folder}", "")
+
+    assert blocked(tmp_path, given, "blocked_mounts", "mount_points=/DIR/var/one") == found
+
+
+def test_files_in_a_share_that_is_mounted_are_not_in_its_way(tmp_path: Path) -> None:
+    def given(host: Sandbox) -> None:
+        host.file("var/mounted/image", "")
+
+    assert blocked(tmp_path, given, "blocked_mounts", "mount_points=/DIR/var/mounted") == {}
+
+
+LINK = "/var/lib/one/datastores/1"
+
+
+@pytest.mark.parametrize(
+    ("there", "found"),
+    [
+        (lambda host, link: None, {}),
+        (lambda host, link: link.mkdir(), {}),
+        (lambda host, link: (link / "a").mkdir(parents=True), {LINK: "a"}),
+        (lambda host, link: link.symlink_to("/mnt/one"), {}),
+        (lambda host, link: link.symlink_to("/srv"), {LINK: "a link to /srv"}),
+        # Our own, which this change replaces.
+        (
+            lambda host, link: (
+                link.symlink_to("/srv"),
+                host.file("var/lib/opennebula-ha/links", "1 /srv\n"),
+            ),
+            {},
+        ),
+        # A share of the stack, which this change unmounts.
+        (
+            lambda host, link: (
+                (link / "image").mkdir(parents=True),
+                host.file("etc/fstab", OURS.format(f"nas:/b {link} nfs rw 0 0")),
+            ),
+            {},
+        ),
+    ],
+)
+def test_what_is_in_the_way_of_a_link_is_found(
+    tmp_path: Path, there: Callable[[Sandbox, Path], object], found: dict[str, str]
+) -> None:
+    def given(host: Sandbox) -> None:
+        there(host, host.root / LINK.lstrip("/"))
+
+    assert blocked(tmp_path, given, "blocked_links", "links='1 /mnt/one'") == found
+
+
+def test_what_operators_have_not_prepared_is_found(tmp_path: Path) -> None:
+    absent = blocked(
+        tmp_path,
+        lambda host: None,
+        "missing",
+        "accounts='root nobody-there' programs='/bin/sh /usr/local/none' timezone=Mars/Olympus",
+    )
+    zone = (("timezone", "Mars/Olympus"),) if Path("/usr/share/zoneinfo").is_dir() else ()
+    assert absent == (("account", "nobody-there"), ("program", "/usr/local/none"), *zone)
+
+
+@pytest.mark.parametrize(
+    ("key", "fault"),
+    [
+        ("''", ""),
+        ("/DIR/var/own.key", "no private key in /var/own.key"),
+        ("/etc/ssl/private/ssl-cert-snakeoil.key", ""),
+    ],
+)
+def test_a_missing_certificate_is_found(tmp_path: Path, key: str, fault: str) -> None:
+    variables = f"key={key} certchain=/DIR/var/own.pem"
+    assert blocked(tmp_path, lambda host: None, "certificate_fault", variables) == fault

@@ -94,6 +94,13 @@ def test_without_a_leader_no_service_has_a_place() -> None:
         # It does not listen anywhere, so it only has to be started.
         (YOUNG, STOPPED, []),
         (STOPPED, STOPPED, ["n1: opennebula-hem.service is inactive"]),
+        (
+            AGAIN,
+            STOPPED,
+            ["n1: opennebula-hem.service runs for 2 s only, started again 4 times by systemd"],
+        ),
+        # As systemd describes a unit that does not exist.
+        (Unit("", "inactive"), Unit("", "inactive"), []),
         (Unit("enabled", "failed"), STOPPED, ["n1: opennebula-hem.service is failed"]),
         # Its administrator wants no hooks to run.
         (Unit("masked", "inactive"), Unit("masked", "inactive"), []),

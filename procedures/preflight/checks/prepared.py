@@ -9,7 +9,7 @@ from procedures.preflight.probe import Probe
 def _probes(site: Site) -> Iterator[tuple[str, Probe]]:
     """Yield the hosts that this run changes: it writes nothing on those of an adopted zone."""
     for name, report in sorted(site.seen.items()):
-        if name in site.joining or name not in site.change.new:
+        if name not in site.unchanged:
             yield name, report.probe
 
 
@@ -42,7 +42,7 @@ def programs(site: Site) -> Iterator[Finding]:
             name,
             "check the Raft hooks",
             expected=f"{path}, which can be run",
-            seen="no such program",
+            seen="no executable file",
             remedy="put it there, or correct leader_hook and follower_hook of opennebula-ha;"
             " then run again",
         )
@@ -64,16 +64,25 @@ def time_zone(site: Site) -> Iterator[Finding]:
 
 @always
 def mounts(site: Site) -> Iterator[Finding]:
-    """Check that nothing is in the place of the shares and of the links to them."""
+    """Check that nothing is in the way of the shares, and of the datastores' links to them."""
     for name, probe in _probes(site):
-        for path, found in probe.obstacles.items():
+        for path, found in probe.blocked_mounts.items():
             yield fault(
                 name,
-                f"check the place of {path}",
-                expected="an empty folder or none, and no other line for it in /etc/fstab",
+                f"check the mount point {path}",
+                expected="an empty folder to mount on, and no other line for it in /etc/fstab",
                 seen=found,
-                remedy="move that away, or to the share; or change opennebula-ha:fstab or"
-                " opennebula-ha:ds; then run again",
+                remedy=f"move what is in {path} to the share, or away; remove that line from"
+                " /etc/fstab there, or the entry from opennebula-ha:fstab; then run again",
+            )
+        for path, found in probe.blocked_links.items():
+            yield fault(
+                name,
+                f"check the link {path}",
+                expected="no other link, and no files in its place",
+                seen=found,
+                remedy="remove that link, or move those files to the folder that"
+                " opennebula-ha:ds names; or correct opennebula-ha:ds; then run again",
             )
 
 
@@ -86,8 +95,8 @@ def certificate(site: Site) -> Iterator[Finding]:
             yield fault(
                 name,
                 "check the web server's certificate",
-                expected=f"a private key in {wanted.key} and its certificate, with those that lead"
-                f" to its authority, in {wanted.certchain}",
+                expected=f"a private key in {wanted.key}, and the certificate for it with its chain"
+                f" in {wanted.certchain}",
                 seen=probe.certificate_fault,
                 remedy="put them there, or set opennebula-ha:ssl generate_cert: true;"
                 " then run again",

@@ -1,0 +1,60 @@
+# What operators prepare on a front-end. Variables: accounts, programs, timezone, mount_points, links,
+# key, certchain.
+#: use blocks certificate shares
+# Print what the host does not have: lines account, program or timezone, and its name. UTC needs no
+# file, and a host without any zone gets them with its packages.
+missing() {
+    local name zones=/usr/share/zoneinfo
+    for name in $accounts; do getent passwd "$name" >/dev/null || echo "account $name"; done
+    for name in $programs; do [ -x "$name" ] || echo "program $name"; done
+    case $timezone in
+        "" | UTC) ;;
+        *) [ ! -d "$zones" ] || [ -e "$zones/$timezone" ] || echo "timezone $timezone" ;;
+    esac
+}
+# Print what is in the way of a mount: lines of its path, a tab, and what is there.
+blocked_mounts() {
+    local path status others
+    others=$([ ! -e /etc/fstab ] || split_block /etc/fstab theirs 2>/dev/null || true)
+    for path in $mount_points; do
+        awk -v path="$path" '$1 !~ /^#/ && $2 == path {
+            $1 = $1
+            print path "\tthe line " $0 " in /etc/fstab"
+        }' <<<"$others"
+        status=0
+        is_mounted "$path" || status=$?
+        # A share that hangs is mounted.
+        [ "$status" = 0 ] || [ "$status" = 137 ] || printf '%s\t%s\n' "$path" "$(first_file_in "$path")"
+    done
+}
+# The same of the links of datastores. A share of the stack in the place of a link is unmounted
+# before.
+blocked_links() {
+    local id target link there own
+    own=$'\n'$(block_of /etc/fstab | awk '{print $2}')$'\n'
+    while read -r id target; do
+        [ -n "$id" ] || continue
+        link=$datastores/$id
+        case $own in *$'\n'"$datastores"$'\n'* | *$'\n'"$link"$'\n'*) continue ;; esac
+        if [ -L "$link" ]; then
+            there=$(readlink "$link")
+            [ "$there" = "$target" ] || grep -qsxF "$id $there" "$record" ||
+                printf '%s\ta link to %s\n' "$link" "$there"
+        elif [ -e "$link" ]; then
+            printf '%s\t%s\n' "$link" "$(timeout -s KILL 10 ls -A "$link" | head -n 3 | paste -sd' ')"
+        fi
+    done <<<"$links"
+}
+# Print what is wrong with the web server's own certificate. Debian's package ssl-cert, which comes
+# with the web server, makes one.
+fault_of_own_pair() {
+    local path
+    case $key in "" | */ssl-cert-snakeoil.key) return ;; esac
+    if type -P openssl >/dev/null; then
+        fault_of_pair "$key" "$certchain"
+        return
+    fi
+    for path in "$key" "$certchain"; do
+        [ -s "$path" ] || { echo "no file $path" && return; }
+    done
+}
