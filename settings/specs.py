@@ -104,7 +104,8 @@ def _prepared(settings: Settings) -> specs.PreparedSpec:
     mount_points = tuple(sorted(mount.path for mount in mounts(settings)))
     web = web_server(settings)
     # A share is mounted during the installation.
-    is_mounted = web.key.startswith(tuple(f"{path}/" for path in mount_points))
+    shares = tuple(f"{path}/" for path in mount_points)
+    is_mounted = any(path.startswith(shares) for path in (web.key, web.certchain))
     own = web if settings.ssl.is_on and not (web.generate or is_mounted) else None
     hooks = {settings.leader_hook, settings.follower_hook} if settings.highly_available else set()
     return specs.PreparedSpec(

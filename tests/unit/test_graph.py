@@ -9,7 +9,14 @@ import pytest
 from pulumi.runtime import mocks, rpc
 
 from components.zone import HighAvailableZone, by_name
-from procedures.specs import BackupSpec, Hooks, InstallationSpec, PreflightSpec, ZoneSpec
+from procedures.specs import (
+    BackupSpec,
+    Hooks,
+    InstallationSpec,
+    PreflightSpec,
+    PreparedSpec,
+    ZoneSpec,
+)
 from providers import state
 from providers.installation import InstallationProvider
 from providers.preflight import PreflightProvider
@@ -217,6 +224,33 @@ def test_preflight_has_all_front_ends_and_their_settings(graph: Graph) -> None:
     assert not spec.sets_clocks
     assert preflight(parse(raw({**GOOD, "ntp": [{"pool": "pool.ntp.org"}]}))).sets_clocks
     assert not preflight(parse(raw({**GOOD, "ntp": [{"timezone": "UTC"}]}))).sets_clocks
+
+
+HOOK = {"leader_hook": "/usr/local/sbin/lead"}
+OWN = {"ssl": {"key": "/etc/ssl/own.key", "certchain": "/mnt/one/own.pem"}}
+SHARE = {"fstab": [{"src": "nas:/one", "path": "/mnt/one", "fstype": "nfs"}]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "prepared"),
+    [
+        ({}, {}),
+        ({"ensure_keys_for": ["root", "alice"]}, {"accounts": ("alice", "root")}),
+        (HOOK, {"programs": ("/usr/local/sbin/lead",)}),
+        # A single front-end runs no hooks; others may come with OpenNebula's package.
+        ({**ALONE, **HOOK}, {}),
+        ({"leader_hook": "/var/lib/one/remotes/hooks/raft/mine.sh"}, {}),
+        ({"ntp": [{"timezone": "Europe/Madrid"}]}, {"timezone": "Europe/Madrid"}),
+        (OWN, {"key": "/etc/ssl/own.key", "certchain": "/mnt/one/own.pem"}),
+        # This share is mounted during the installation.
+        ({**OWN, **SHARE}, {"mount_points": ("/mnt/one",)}),
+        ({"ssl": {"generate_cert": True}}, {}),
+    ],
+)
+def test_preflight_knows_what_operators_prepare(
+    changes: dict[str, Any], prepared: dict[str, Any]
+) -> None:
+    assert preflight(parse(raw({**GOOD, **changes}))).prepared == PreparedSpec(**prepared)
 
 
 @pytest.mark.parametrize(
