@@ -142,14 +142,8 @@ def faulty_units(seen: Facts, spec: InstallationSpec) -> dict[str, str]:
             found[name] = unit.enabled
         elif unit is not None and has_to_run and not unit.runs:
             found[name] = "stopped"
-    hook_manager = seen.units.get(packages.HOOK_MANAGER)
-    if (
-        hook_manager is not None
-        and hook_manager.enabled
-        and hook_manager.starts_at_boot
-        and not hook_manager.runs
-        and _runs_led_units(seen, spec)
-    ):
+    unit = seen.hook_manager
+    if unit and unit.starts_at_boot and not unit.runs and _runs_led_units(seen, spec):
         found[packages.HOOK_MANAGER] = "stopped"
     strays = (name for name in stray_units(seen, spec) if name not in found)
     return found | dict.fromkeys(strays, "runs on a follower")

@@ -54,14 +54,12 @@ class ServiceFacts:
         The hook manager listens nowhere, and its administrator may have switched it off.
         """
         seen = self.units.get(unit)
-        if unit == packages.HOOK_MANAGER and seen is not None:
-            is_off = not seen.runs and not seen.starts_at_boot
-            is_new = seen.active == "active" and not seen.restarts
-            if is_off or is_new:
-                return True
+        is_hook_manager = unit == packages.HOOK_MANAGER
         if seen is None or seen.active != "active":
-            return False
-        return seen.seconds >= STEADY or (unit in self.listening and not seen.restarts)
+            is_off = seen is not None and not seen.runs and not seen.starts_at_boot
+            return is_hook_manager and is_off
+        is_ready = is_hook_manager or unit in self.listening
+        return seen.seconds >= STEADY or (is_ready and not seen.restarts)
 
 
 @dataclass(frozen=True)
@@ -84,9 +82,7 @@ def promised(seen: Facts, features: Collection[str], version: str) -> tuple[str,
     """Return the units of those features that are available on a host, and the hook manager's."""
     platform = supported(seen.host.name, seen.distribution, seen.release, version)
     available = packages.available(platform, sorted(features), version)
-    # systemd describes units that do not exist, too.
-    unit = seen.units.get(packages.HOOK_MANAGER)
-    hook_manager = (packages.HOOK_MANAGER,) if unit is not None and unit.enabled else ()
+    hook_manager = (packages.HOOK_MANAGER,) if seen.hook_manager else ()
     return (*(packages.FEATURES[name] for name in available), *hook_manager)
 
 

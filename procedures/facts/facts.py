@@ -9,6 +9,7 @@ from opennebula import conf
 from opennebula.database import DatabaseSection
 from opennebula.markup import read_xml
 from opennebula.membership.observed import FrontEndView
+from opennebula.packages import HOOK_MANAGER
 from opennebula.zone import STANDALONE_ID, RaftStatus, ServerEntry, named
 from procedures.facts.traces import Traces
 from procedures.install.storage import Storage
@@ -202,6 +203,12 @@ class Facts:
         """FEDERATION/MODE in oned.conf, in upper case; STANDALONE if it is not set."""
         mode = conf.section(self.oned_conf, "FEDERATION").get("MODE", "")
         return mode.upper() or "STANDALONE"
+
+    @property
+    def hook_manager(self) -> Unit | None:
+        """The unit of the hook manager, unless systemd describes one that does not exist."""
+        unit = self.units.get(HOOK_MANAGER)
+        return unit if unit is not None and unit.enabled else None
 
     @property
     def has_ended(self) -> bool:

@@ -17,7 +17,7 @@ step "read /etc/fstab"
 kept=$(without_block /etc/fstab)
 leaves() { grep -qxF "$1" <<<"$leaving"; }
 while read -r path _; do
-    other=$(awk -v path="$path" '$1 !~ /^#/ && $2 == path' <<<"$kept")
+    other=$(lines_for "$path" <<<"$kept")
     [ -z "$path" ] || [ -z "$other" ] || refuse "no other line for $path" "$other" \
         "remove that line from /etc/fstab there, or the entry from opennebula-ha:fstab; then run again"
     if [ -n "$path" ] && [ -e "$path" ] && ! is_mounted "$path" && ! leaves "$path"; then

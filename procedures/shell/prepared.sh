@@ -14,13 +14,12 @@ missing() {
 }
 # Print what is in the way of a mount: lines of its path, a tab, and what is there.
 blocked_mounts() {
-    local path status others
+    local path status others line
     others=$([ ! -e /etc/fstab ] || split_block /etc/fstab theirs 2>/dev/null || true)
     for path in $mount_points; do
-        awk -v path="$path" '$1 !~ /^#/ && $2 == path {
-            $1 = $1
-            print path "\tthe line " $0 " in /etc/fstab"
-        }' <<<"$others"
+        while read -r line; do
+            printf '%s\tthe line %s in /etc/fstab\n' "$path" "$line"
+        done < <(lines_for "$path" <<<"$others" | tr -s '[:blank:]' ' ')
         status=0
         is_mounted "$path" || status=$?
         # A share that hangs is mounted.

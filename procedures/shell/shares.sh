@@ -4,6 +4,8 @@ datastores=/var/lib/one/datastores
 record=/var/lib/opennebula-ha/links
 stamps=.opennebula-ha
 is_mounted() { timeout -s KILL 10 mountpoint -q "$1" 2>/dev/null; }
+# Print the lines of /etc/fstab for a path, of those on standard input.
+lines_for() { awk -v path="$1" '$1 !~ /^#/ && $2 == path'; }
 # Print a file in a folder, which a mount would hide.
 first_file_in() {
     timeout -s KILL 10 find "$1" -xdev -mindepth 1 ! -type d -print -quit 2>/dev/null || true

@@ -332,7 +332,7 @@ def blocked(root: Path, given: Callable[[Sandbox], object], name: str, variables
     host = Sandbox(root / "host", "ID=debian", "", new="")
     (host.root / "var/lib/one/datastores").mkdir(parents=True)
     given(host)
-    # The folders are not mounted, but for those that end in "mounted".
+    # Only folders whose path ends in "mounted" are mounted.
     (host.root / "bin/mountpoint").write_text(
         "#!/bin/sh\ncase $2 in *mounted) ;; *) exit 32 ;; esac\n"
     )
