@@ -65,7 +65,7 @@ def site(make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory) -> 
             " GRANT ALL ON *.* TO oneadmin@'%'\""
         )
         assert made.returncode == 0, made.stderr
-    assert_whole(lab, NAMES)
+    assert_whole_by_hand(lab, NAMES)
     operator = Operator(lab, tmp_path_factory.mktemp("stack"), front_ends=NAMES)
     operator.config["frontends"] = front_ends(operator)
     yield lab, operator
@@ -114,6 +114,7 @@ def test_first_preview_reports_the_adoption_of_a_running_zone(site: Site) -> Non
 
 def test_first_up_changes_nothing(site: Site) -> None:
     lab, operator = site
+    assert_whole_by_hand(lab, NAMES)
     before = trace(lab)
     run = operator.up()
     assert run.ok, run.output

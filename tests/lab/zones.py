@@ -224,6 +224,27 @@ def assert_whole(lab: Lab, names: list[str], vip: str = VIP) -> str:
     return leaders[0]
 
 
+def assert_whole_by_hand(lab: Lab, names: list[str], vip: str = VIP) -> str:
+    """Check a zone that was made by hand, like ``assert_whole``; return its leader.
+
+    OpenNebula does not order the hooks of two elections in quick succession, so they can leave the
+    VIP on a former leader. No program of ours is there yet: move the VIP as its operator would.
+    """
+
+    def settled() -> bool | None:
+        leader = leader_seen_by(lab.host(names[0]))
+        held = holders(lab, vip)
+        for name in held:
+            if name != leader:
+                lab.host(name).run(f"ip address del {vip}/24 dev eth0")
+        if leader not in held:
+            lab.host(leader).run(f"ip address add {vip}/24 dev eth0")
+        return held == [leader] or None
+
+    wait_for(settled, "the VIP on the leader alone")
+    return assert_whole(lab, names, vip)
+
+
 def connections(lab: Lab) -> int:
     """Count the logins that the hosts' sshds have seen."""
     return sum(
