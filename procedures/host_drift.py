@@ -29,7 +29,10 @@ def drift(
     ``leaving``: servers that still have to leave the zone. Until then, their names stay in
     /etc/hosts.
     """
-    found = [f"package {name}: {fault}" for name, fault in differing_packages(seen, spec).items()]
+    found = [
+        f"package {name}: {fault}"
+        for name, fault in differing_packages(seen, spec.packages).items()
+    ]
     found += source_differences(seen, spec)
     if not seen.package:
         return tuple(found)
@@ -89,7 +92,7 @@ def check(
 
     ``new``: the host is new to the stack. ``converts``: data in SQLite may be moved to MariaDB.
     """
-    platform(seen, spec)
+    platform(seen, spec.packages)
     if refused := signs.refusal(seen, spec.database, new=new, converts=converts):
         raise refused
     if spec.clock.pools or spec.clock.servers:
@@ -153,7 +156,10 @@ def stray_units(seen: Facts, spec: InstallationSpec) -> tuple[str, ...]:
     """Return the units that run on a follower but belong to the leader, unless a hook runs."""
     if spec.hooks is None or seen.hook_runs or seen.leads is not False:
         return ()
-    owned = {packages.HOOK_MANAGER, *(packages.FEATURES[name] for name in features(seen, spec))}
+    owned = {
+        packages.HOOK_MANAGER,
+        *(packages.FEATURES[name] for name in features(seen, spec.packages)),
+    }
     led = sorted(owned & packages.LED_UNITS)
     return tuple(name for name in led if name in seen.units and seen.units[name].runs)
 
@@ -167,10 +173,10 @@ def managed_units(seen: Facts, spec: InstallationSpec) -> dict[str, bool]:
     beside_leader = _runs_led_units(seen, spec)
     found = {
         packages.FEATURES[feature]: seen.active if feature == "gui" else beside_leader
-        for feature in features(seen, spec)
+        for feature in features(seen, spec.packages)
     }
     if spec.database.is_mariadb:
-        found[platform(seen, spec).family.database_service] = True
+        found[platform(seen, spec.packages).family.database_service] = True
     if seen.active:
         found["opennebula"] = True
     return found | dict.fromkeys(own_units(spec), True)

@@ -84,6 +84,21 @@ class RepositorySource(Spec):
     """Enable the other repositories that OpenNebula's packages need."""
 
 
+class PackageSpec(Spec):
+    """Which packages a front-end must have, and where they come from."""
+
+    version: str
+    features: tuple[str, ...] = ()
+    mariadb: bool = True
+    fstypes: tuple[str, ...] = ()
+    """Types of the file systems that are mounted."""
+    python: bool = False
+    """A program of ours needs Python on the host."""
+    repository: RepositorySource = RepositorySource.model_construct()
+    proxy: str = ""
+    """URL of a proxy for packages; empty if none."""
+
+
 class MountSpec(Spec):
     """A mount of the front-ends: its line in /etc/fstab, and owner and mode of its top folder."""
 
@@ -204,6 +219,28 @@ class InstallationSpec(_WithVips):
     """ID of a datastore to the target of the link that replaces its folder."""
     backup: BackupSpec | None = Field(None, exclude_if=is_none)
     purge: bool = False
+
+    @property
+    def has_hook(self) -> bool:
+        """Return whether our hook is used, or may be called by the operator's own hook."""
+        if self.hooks is None:
+            return False
+        addresses = [vip.address for vip in self.vips]
+        commands = (self.hooks.leader, self.hooks.follower, raft_hook.PACKAGED)
+        return raft_hook.OURS in {raft_hook.fit(command, addresses) for command in commands}
+
+    @property
+    def packages(self) -> PackageSpec:
+        """Return what the front-end needs of package repositories."""
+        return PackageSpec(
+            version=self.version,
+            features=self.features,
+            mariadb=self.database.is_mariadb,
+            fstypes=tuple(sorted({mount.fstype for mount in self.mounts})),
+            python=self.has_hook,
+            repository=self.repository,
+            proxy=self.pkg_cache_proxy or "",
+        )
 
 
 class ZoneSpec(_WithVips):
@@ -326,6 +363,8 @@ class PreflightSpec(Spec):
     register_grpc: bool | None = Field(None, exclude_if=is_none)
     """See ``ZoneSpec``."""
     prepared: PreparedSpec | None = Field(None, exclude_if=is_none)
+    packages: PackageSpec | None = Field(None, exclude_if=is_none)
+    """What each front-end needs of package repositories."""
 
     @property
     def core_ports(self) -> dict[int, str]:

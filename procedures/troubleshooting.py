@@ -75,8 +75,9 @@ TOPICS = (
     ),
     Topic(
         "Packages",
-        "add the package repository; configure package sources; remove the staged packages;"
-        " stage OpenNebula …; install packages; refresh the lists of all package repositories;"
+        "add the package repository; check the package repository; check repository;"
+        " configure package sources; remove the staged packages; stage OpenNebula …;"
+        " install packages; refresh the lists of all package repositories;"
         " release the packages that are held back; rollback unavailable: …; wait up to …;"
         " install; packages; unhold; unstage",
     ),

@@ -97,6 +97,7 @@ def preflight(settings: Settings) -> specs.PreflightSpec:
         sets_clocks=any(entry.pool or entry.server for entry in settings.ntp),
         register_grpc=settings.register_grpc or None,
         prepared=_prepared(settings),
+        packages=installations(settings)[0].packages,
     )
 
 

@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from hosts.errors import HostError, reading_answer
-from opennebula import packages
 from opennebula.packages import is_version
 from procedures.context import Access
 from procedures.facts.facts import Facts, Package
 from procedures.facts.observe import facts
 from procedures.facts.report import files
 from procedures.install.files.paths import PATHS
-from procedures.install.packaging import platform, unwanted, wanted
+from procedures.install.packaging import platform, repository, unwanted, wanted
 from procedures.script_text import LOCK_PATIENCE
 from procedures.specs import InstallationSpec
 from procedures.upgrade import versions
@@ -42,7 +41,7 @@ def stage_packages(access: Access, spec: InstallationSpec, seen: Facts, agreed: 
     need another database version and that is not allowed; then they are removed again.
     """
     if not is_version(seen.staged, spec.version):
-        fetch_packages(access, spec, seen, wanted(seen, spec), stage=True)
+        fetch_packages(access, spec, seen, wanted(seen, spec.packages), stage=True)
     # The database must answer: its version decides.
     seen = facts(access, spec.host, spec.database)
     try:
@@ -66,14 +65,8 @@ def fetch_packages(
     ``blank``: text of the mark for a blank host. Raises HostError.
     """
     token = access.secrets.one_token
-    there = platform(seen, spec)
-    source = packages.repository(
-        there,
-        spec.version,
-        url=spec.repository.url,
-        key_url=spec.repository.key_url,
-        enterprise=token is not None,
-    )
+    there = platform(seen, spec.packages)
+    source = repository(seen, spec.packages, enterprise=token is not None)
     output = access.run(
         spec.host,
         "install",

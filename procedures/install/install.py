@@ -75,10 +75,10 @@ def install(
         return replace(_installed(access, spec, seen, lacking), adopted=True)
     blank = _blank(seen, spec)
     rolls = bool(seen.upgrading) or versions.rolls(seen, spec.version)
-    fetched = [] if rolls else packaging.to_fetch(seen, spec)
+    fetched = [] if rolls else packaging.to_fetch(seen, spec.packages)
     if packaging.source_differences(seen, spec):
         fetch.configure_sources(access, spec, seen, blank)
-    known = {name: seen.packages.get(name) for name in packaging.wanted(seen, spec)}
+    known = {name: seen.packages.get(name) for name in packaging.wanted(seen, spec.packages)}
     if let_go := [name for name, package in known.items() if package and package.held]:
         access.run(
             spec.host, "unhold", variables={"packages": " ".join(let_go)}, timeout=fetch.INSTALL
@@ -242,7 +242,7 @@ def _configure(
             "mariadb": "yes" if spec.database.is_mariadb else "no",
             "db_owner": spec.database.owner,
             "features": " ".join(
-                packages.FEATURES[name] for name in packaging.features(seen, spec)
+                packages.FEATURES[name] for name in packaging.features(seen, spec.packages)
             ),
             "stopped": " ".join(
                 name

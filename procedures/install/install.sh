@@ -1,6 +1,6 @@
 # Set up OpenNebula's repository and packages with the package manager of the host's family. Starts
 # no oned.
-#: use configuration family marks package_manager
+#: use configuration family marks package_manager repository
 #: url
 #: key_url
 #: key
@@ -18,16 +18,10 @@
 # Installed packages do not change.
 stage_packages() {
     local draft=$staged.partial name version
-    local -A newest=()
     local wanted=() present=()
     step "stage OpenNebula $stage for the rollout"
-    published >"$trial/published"
-    while read -r name version; do newest[$name]=$version; done <"$trial/published"
-    case ${newest[opennebula]:-none} in
-        "$stage" | "$stage".* | "$stage"-*) ;;
-        *) refuse "a package of OpenNebula $stage at $url" "${newest[opennebula]:-none}" \
-            "correct opennebula-ha:one_version, or the mirror that opennebula-ha:repository names" ;;
-    esac
+    read_published
+    require_release "$stage"
     # Upgrade or downgrade all of OpenNebula's packages together, and install missing ones. No
     # others.
     for name in "${!newest[@]}"; do
@@ -80,24 +74,7 @@ put_token_back() {
 [ ! -e "${token_file:-}" ] || cp -p "$token_file" "$trial/token"
 trap '[ -n "$verified" ] || put_token_back; rm -rf "$trial"' EXIT
 chmod 0755 "$trial"
-if [ -n "$key" ]; then
-    printf '%s\n' "$key" >"$trial/key.asc"
-elif ! fetch "$key_url" "$trial/key.asc"; then
-    refuse "the repository's key at $key_url" "$(reasons)" \
-        "correct opennebula-ha:repository url or key_url, or give the key itself; where the address is right, see that this host reaches it"
-fi
-grep -q 'BEGIN PGP PUBLIC KEY BLOCK' "$trial/key.asc" ||
-    refuse "an armored OpenPGP public key" "something else at ${key_url:-opennebula-ha:repository key}" \
-        "correct opennebula-ha:repository key_url or key"
-if ! probe; then
-    case $fault in
-        unsigned) remedy="give the key of that repository in opennebula-ha:repository key or key_url" ;;
-        denied) remedy="correct opennebula-ha:one_token: the repository refuses it" ;;
-        absent) remedy="correct opennebula-ha:one_version or opennebula-ha:repository url: no packages are published there" ;;
-        *) remedy="make sure that this host reaches that address, or correct opennebula-ha:repository url; then run again" ;;
-    esac
-    refuse "a signed package repository at $url" "$(reasons)" "$remedy"
-fi
+verify_repository
 verified=yes
 prepare || refuse "the repositories that OpenNebula's packages need" "$(reasons)" \
     "enable them on the host (in this order: $(paste -sd, <<<"$needs")), then run again; where others take their place, set opennebula-ha:repository pre_enable: false"

@@ -5,14 +5,13 @@ from opennebula import families, packages
 from opennebula.families import Platform
 from opennebula.packages import is_version
 from procedures.facts.facts import Facts
-from procedures.install.files import leader
-from procedures.specs import InstallationSpec
+from procedures.specs import InstallationSpec, PackageSpec
 
 _ANY = "*"
 """Pin of a host that keeps any present version."""
 
 
-def platform(seen: Facts, spec: InstallationSpec) -> Platform:
+def platform(seen: Facts, spec: PackageSpec) -> Platform:
     """Return the platform of a host. Raises HostError if OpenNebula has no packages for it."""
     return supported(seen.host.name, seen.distribution, seen.release, spec.version)
 
@@ -32,21 +31,32 @@ def supported(host: str, distribution: str, release: str, version: str) -> Platf
         ) from None
 
 
-def features(seen: Facts, spec: InstallationSpec) -> tuple[str, ...]:
+def repository(seen: Facts, spec: PackageSpec, *, enterprise: bool) -> packages.PackageRepository:
+    """Return OpenNebula's repository for a host, or the mirror of it that the spec names."""
+    return packages.repository(
+        platform(seen, spec),
+        spec.version,
+        url=spec.repository.url,
+        key_url=spec.repository.key_url,
+        enterprise=enterprise,
+    )
+
+
+def features(seen: Facts, spec: PackageSpec) -> tuple[str, ...]:
     """Return the features of the spec that are available on the host."""
     return packages.available(platform(seen, spec), spec.features, spec.version)
 
 
-def wanted(seen: Facts, spec: InstallationSpec) -> tuple[str, ...]:
+def wanted(seen: Facts, spec: PackageSpec) -> tuple[str, ...]:
     """Return the packages that the host must have."""
     return (
         *packages.packages(
             platform(seen, spec),
             features(seen, spec),
-            mariadb=spec.database.is_mariadb and packages.MARIADB_ORG not in seen.packages,
-            fstypes=[mount.fstype for mount in spec.mounts],
+            mariadb=spec.mariadb and packages.MARIADB_ORG not in seen.packages,
+            fstypes=spec.fstypes,
         ),
-        *(("python3",) if leader.has_hook(spec) else ()),
+        *(("python3",) if spec.python else ()),
     )
 
 
@@ -55,11 +65,13 @@ def unwanted(seen: Facts, spec: InstallationSpec) -> tuple[str, ...]:
     if not spec.unattend_disable:
         return ()
     return tuple(
-        package for package in platform(seen, spec).family.unattended if package in seen.packages
+        package
+        for package in platform(seen, spec.packages).family.unattended
+        if package in seen.packages
     )
 
 
-def differing_packages(seen: Facts, spec: InstallationSpec) -> dict[str, str]:
+def differing_packages(seen: Facts, spec: PackageSpec) -> dict[str, str]:
     """Return the packages to install or change, and the fault of each."""
     found: dict[str, str] = {}
     for name in wanted(seen, spec):
@@ -78,13 +90,13 @@ def source_differences(seen: Facts, spec: InstallationSpec) -> tuple[str, ...]:
     found = [f"package {name}: installs upgrades automatically" for name in unwanted(seen, spec)]
     if seen.package and seen.pin not in (seen.package, _ANY):
         found.append("packages of OpenNebula: not kept from a plain upgrade")
-    keeps_proxy = platform(seen, spec).family.constants["proxy_file"]
+    keeps_proxy = platform(seen, spec.packages).family.constants["proxy_file"]
     if keeps_proxy and seen.proxy != (spec.pkg_cache_proxy or ""):
         found.append(f"proxy for packages: {seen.proxy or 'none'}")
     return tuple(found)
 
 
-def to_fetch(seen: Facts, spec: InstallationSpec) -> list[str]:
+def to_fetch(seen: Facts, spec: PackageSpec) -> list[str]:
     """Return the packages to install, as NAME or NAME=VERSION.
 
     Features get the version of an OpenNebula that is installed.

@@ -100,6 +100,15 @@ class StackChange:
         return self.before is not None and self.before.version != self.spec.version
 
     @property
+    def changes_packages(self) -> bool:
+        """Whether the front-ends need other packages, or get them from elsewhere.
+
+        A state of an earlier version only has OpenNebula's version.
+        """
+        old = self.before.packages if self.before else None
+        return self.is_upgrade or (old is not None and old != self.spec.packages)
+
+    @property
     def added(self) -> tuple[str, ...]:
         """Services that the front-ends did not have to reach so far."""
         old = self.before.reachable if self.before else ()

@@ -17,6 +17,7 @@ from procedures.preflight.checks import findings
 from procedures.preflight.checks.host import PATHS
 from procedures.preflight.context import HostReport, Site, StackChange, Weight
 from procedures.preflight.probe import read_probe
+from procedures.preflight.repository import unusable_repositories
 from procedures.preflight.zone_preflight import Foreseen, ZoneChange, foresee
 from procedures.specs import PreflightSpec
 
@@ -80,6 +81,7 @@ def preflight(
     # One host under two names would look like two servers.
     foreseen = Foreseen() if change.renamed else foresee(access, zone_change, site.facts)
     refusals = [finding.error for finding in found if finding.weight is Weight.REFUSAL]
+    refusals += unusable_repositories(access, site)
     raise_all([*refusals, *foreseen.refusals])
     return Checked(site.facts, foreseen.adopted, foreseen.leaving)
 

@@ -15,6 +15,7 @@ from tests.lab.operators import DB_PASSWORD, Operator, Run, config
 from tests.lab.zones import (
     assert_survives,
     assert_whole,
+    assert_whole_by_hand,
     connections,
     data,
     footprint,

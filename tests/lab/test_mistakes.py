@@ -185,11 +185,37 @@ def test_a_wrong_package_repository(site: Site, another_key: str, wrong: WrongRe
     if "key" in repository:
         repository = {**repository, "key": another_key}
     with config(operator, repository=repository):
-        message = any_of(operator.up())
-    assert message.step == "add the package repository"
-    assert message.expected == wrong.expected
-    assert wrong.seen in message.seen
-    assert wrong.remedy in message.remedy
+        found = messages(operator.up())
+    assert found.keys() == {*NAMES}
+    for message in found.values():
+        assert message.step == "check the package repository"
+        assert message.expected == wrong.expected
+        assert wrong.seen in message.seen
+        assert wrong.remedy in message.remedy
+    for name in NAMES:
+        assert lab.host(name).run(f"test -e {SOURCES}").returncode != 0
+
+
+BLOCKER = r"""
+set -e
+mkdir -p /run/site-tools/DEBIAN
+printf '%s\n' 'Package: site-tools' 'Version: 1' 'Architecture: all' 'Maintainer: site' \
+    'Conflicts: opennebula' 'Description: tools' >/run/site-tools/DEBIAN/control
+dpkg-deb --build /run/site-tools /run/site-tools.deb
+dpkg --install /run/site-tools.deb
+apt-get -qq update
+"""
+
+
+def test_a_package_of_others_that_would_be_removed(site: Site) -> None:
+    lab, operator = site
+    host = lab.host("n1a3")
+    assert host.run(BLOCKER).returncode == 0
+    message = only(operator.up(), "n1a3")
+    assert message.step == "check the package repository"
+    assert message.seen == "apt-get would remove site-tools"
+    assert "remove site-tools on the host" in message.remedy
+    assert host.run("dpkg --remove site-tools").returncode == 0
     for name in NAMES:
         assert lab.host(name).run(f"test -e {SOURCES}").returncode != 0
 
@@ -286,7 +312,7 @@ def test_a_version_that_the_repository_does_not_have(site: Site) -> None:
     lab, operator = site
     with config(operator, one_version="9.9"):
         message = any_of(operator.up())
-    assert message.step == "add the package repository"
+    assert message.step == "check the package repository"
     assert f"{REPOSITORY}/9.9/Debian/12" in message.expected
     assert "one_version" in message.remedy
     assert "/7.2/" in lab.host("n1a1").run(f"cat {SOURCES}").stdout

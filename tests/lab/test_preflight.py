@@ -31,6 +31,10 @@ table inet filter {
         ip saddr 10.2.50.11 tcp dport 2633 drop
         ip saddr 10.2.50.12 tcp dport { 2616, 2474 } reject with icmp type admin-prohibited
     }
+    chain output {
+        type filter hook output priority 0
+        tcp dport 8080 reject with tcp reset
+    }
 }
 """
 SILENT = """
@@ -150,6 +154,7 @@ def test_preflight_reports_all_problems_and_changes_nothing(site: Site) -> None:
     assert {(host, step) for host, step, *_ in said} == {
         ("n1a1", "resolve the front-ends' names"),
         ("n1a1", REACH),
+        ("n1a1", "check the package repository"),
         (FOUND_IT, "check that the VIP is free"),
         ("n1a2", "check the VIP's interface"),
         ("n1a2", "check the free space"),
@@ -168,6 +173,7 @@ def test_preflight_reports_all_problems_and_changes_nothing(site: Site) -> None:
         " host",
     }
     assert seen["n1a1", "resolve the front-ends' names"] == "n1a3 at 10.2.50.99"
+    assert "Connection refused" in seen["n1a1", "check the package repository"]
     assert seen[FOUND_IT, "check that the VIP is free"].startswith("02:00:0a:02:32:0e there")
     assert seen["n1a2", "check the VIP's interface"].count("eth0 10.2.50.11/24") == 1
     assert seen["n1a2", "check the free space"] == "0 MiB"

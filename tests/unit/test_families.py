@@ -87,7 +87,7 @@ def test_the_list_is_that_of_the_version() -> None:
 def test_a_refusal_names_a_distribution_that_is_supported() -> None:
     seen = facts(host=Host(name="n1", address="10.0.0.1"), distribution="fedora", release="42")
     with pytest.raises(HostError) as caught:
-        platform_of(seen, spec())
+        platform_of(seen, spec().packages)
     assert caught.value.host == "n1"
     assert caught.value.seen == "fedora 42"
     assert caught.value.expected.startswith("one that OpenNebula 7.2 has packages for: Debian 12,")
@@ -126,7 +126,7 @@ def test_each_family_has_its_names_for_the_packages(
     distribution: str, release: str, names: str
 ) -> None:
     seen = facts(distribution=distribution, release=release)
-    assert wanted(seen, shared(features=EVERYTHING)) == tuple(names.split())
+    assert wanted(seen, shared(features=EVERYTHING).packages) == tuple(names.split())
 
 
 def test_packages_are_those_of_the_features_and_the_database() -> None:

@@ -41,6 +41,7 @@ APT = (
     for one in "$@"; do
         [[ $one != [a-z]*=[0-9]* ]] || touch "${folder%% *}/${one/=/_}_amd64.deb"
     done ;;
+"apt-get "*" install "*" -s "*) ;;
 "apt-get "*" install "*) for one in "$@"; do [[ $one != opennebula* ]] || arrive "$one"; done ;;
 "dpkg-deb "*) echo " LATEST_DB_VERSION = '7.2.0'" \
     >"$HOME/schema"; tar -cf - --transform 's,.*,./usr/lib/one/ruby/onedb/database_schema.rb,' \

@@ -36,7 +36,7 @@ class FileChange:
 def managed(seen: Facts, spec: InstallationSpec, secrets: Secrets) -> Iterator[ManagedFile]:
     """Yield all managed files."""
     yield configuration.monitord_conf(spec)
-    locale_file = platform(seen, spec).family.locale_file
+    locale_file = platform(seen, spec.packages).family.locale_file
     texts = {path: file.text for path, file in seen.files.items()}
     yield from chain(
         services.files(spec, secrets.one_token),

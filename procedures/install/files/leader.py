@@ -79,9 +79,9 @@ def files(
     """
     # The hook is not removed: an oned that has not restarted yet may still run it when it stops.
     stays = bool(present.get(HOOK)) and not ours(present[HOOK], "")
-    yield own_file(HOOK, program("vips.sh") if has_hook(spec) or stays else "", "755", "oneadmin")
-    yield own_file(ANNOUNCE, program("announce.py") if has_hook(spec) else "", "755")
-    allowed = f"oneadmin ALL=(root) NOPASSWD: {ANNOUNCE}\n" if has_hook(spec) else ""
+    yield own_file(HOOK, program("vips.sh") if spec.has_hook or stays else "", "755", "oneadmin")
+    yield own_file(ANNOUNCE, program("announce.py") if spec.has_hook else "", "755")
+    allowed = f"oneadmin ALL=(root) NOPASSWD: {ANNOUNCE}\n" if spec.has_hook else ""
     lacks = moves_vips(spec) and bool(sudo_refusal)
     if lacks or (moves_vips(spec) and _HOOK_COMMANDS in present.get(SUDOERS, "")):
         allowed += _HOOK_COMMANDS
@@ -90,7 +90,7 @@ def files(
         differences=lambda *_: (f"{_MAY_NOT} ({sudo_refusal})",) if lacks else (),
     )
     listen = f"{in_url(spec.host.address)}:{spec.leader_check}"
-    has_leads = has_check(spec) or has_hook(spec) or spec.backup is not None
+    has_leads = has_check(spec) or spec.has_hook or spec.backup is not None
     yield own_file(LEADS, program("leads.sh") if has_leads else "", "755")
     yield own_file(SOCKET, _LISTEN.format(listen=listen) if has_check(spec) else "", "644")
     yield own_file(SERVICE, _ANSWER if has_check(spec) else "", "644")
@@ -120,15 +120,6 @@ def refused_by_sudo(host: str, said: str) -> HostError:
             else ", and have /etc/sudoers include that folder in its last line"
         ),
     )
-
-
-def has_hook(spec: InstallationSpec) -> bool:
-    """Return whether our hook is used, or may be called by the operator's own hook."""
-    if spec.hooks is None:
-        return False
-    addresses = [vip.address for vip in spec.vips]
-    commands = (spec.hooks.leader, spec.hooks.follower, raft_hook.PACKAGED)
-    return raft_hook.OURS in {raft_hook.fit(command, addresses) for command in commands}
 
 
 def has_check(spec: InstallationSpec) -> bool:

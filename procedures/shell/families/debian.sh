@@ -1,6 +1,7 @@
 # apt, on Debian and Ubuntu.
 upgrade_timers="apt-daily.timer apt-daily-upgrade.timer"
-apt() { apt-get -qq -o Acquire::Retries=2 -o Acquire::http::Timeout=20 "$@"; }
+isolated=()
+apt() { apt-get -qq -o Acquire::Retries=2 -o Acquire::http::Timeout=20 "${isolated[@]}" "$@"; }
 lock_holder() {
     case $said in
         *"Could not get lock "* | *"Unable to lock directory "* | *"dpkg frontend lock"* | *"locked by another process"*) ;;
@@ -32,7 +33,7 @@ theirs_here() {
 reasons() { grep '^[EW]:' <<<"$said" | grep -v ': Some index files\|: Download Failed' || tail -n 8 <<<"$said"; }
 fetch() {
     said=$(/usr/lib/apt/apt-helper -o Acquire::Retries=2 -o Acquire::http::Timeout=15 \
-        -o APT::Sandbox::User=root download-file "$1" "$2" 2>&1)
+        -o APT::Sandbox::User=root "${isolated[@]}" download-file "$1" "$2" 2>&1)
 }
 prepare() { :; }
 
@@ -51,6 +52,21 @@ END
 # say whether it is ours.
 forget_token() {
     [ ! -e "$source_file" ] || grep -q '^# Credentials: none$' "$source_file" || rm -f "$token_file"
+}
+# From now on, what is downloaded is in $trial, no hook of apt runs, and the proxy in proxy is used.
+isolate() {
+    mkdir -p "$trial/lists/partial"
+    cat >"$trial/apt.conf" <<END
+Dir::State::lists "$trial/lists";
+Dir::Etc::netrc "$token_file";
+Dir::Cache::pkgcache "";
+Dir::Cache::srcpkgcache "";
+#clear APT::Update::Pre-Invoke;
+#clear APT::Update::Post-Invoke;
+#clear APT::Update::Post-Invoke-Success;
+END
+    [ -z "$proxy$(proxy_in_use)" ] || proxy_settings "$proxy" >>"$trial/apt.conf"
+    isolated=(-c "$trial/apt.conf")
 }
 says_unsigned="not signed|NO_PUBKEY|BADSIG"
 says_denied="401 |403 "
@@ -82,9 +98,13 @@ others_of() { # folder, our files in it, where to copy the others to
     mkdir -p "${@: -1}"
     find "$1" -maxdepth 1 -xtype f ! -name "$(basename "$2")" ! -name "$(basename "$3")" -exec cp -t "${@: -1}" {} +
 }
-download() {
+# All sources, with the new one.
+copy_sources() {
     others_of /etc/apt/sources.list.d "$source_file" "$former_source_file" "$trial/parts"
     cp "$trial/opennebula.sources" "$trial/parts"
+}
+download() {
+    copy_sources
     mkdir -p "$1/partial"
     careful_install --download-only -o Dir::Cache::archives="$1" \
         -o Dir::Etc::sourceparts="$trial/parts" "${@:2}"
@@ -134,13 +154,22 @@ careful_install() {
     local others
     ask unpinned_install --no-remove "$@" && return 0
     case $said in *"remove is disabled"*) ;; *) return 1 ;; esac
-    others=$(unpinned_install -s "$@" 2>/dev/null |
-        sed -nE '/^Remv (lib)?opennebula/!s/^Remv ([^ ]+).*/\1/p' | sort -u | paste -sd' ')
+    others=$(removed_by "$@")
     if [ -n "$others" ]; then
         said="E: It would remove $others"
         return 1
     fi
     ask unpinned_install "$@"
+}
+removed_by() {
+    { unpinned_install -s "$@" 2>/dev/null || true; } |
+        sed -nE '/^Remv (lib)?opennebula/!s/^Remv ([^ ]+).*/\1/p' | sort -u | paste -sd' '
+}
+# Packages of others that the installation of these would remove, as far as the host's lists tell.
+would_remove() {
+    copy_sources
+    find /var/lib/apt/lists -maxdepth 1 -type f -name '*_*' -exec ln -sf -t "$trial/lists" {} + 2>/dev/null || true
+    removed_by -o Dir::Etc::sourceparts="$trial/parts" "$@"
 }
 # Our pin is for the present version.
 unpinned_install() {
@@ -162,11 +191,11 @@ Pin-Priority: 999"
     chmod 0644 "$pin_file"
 }
 pinned() { sed -n 's/^Pin: version //p' "$pin_file" 2>/dev/null || true; }
+proxy_settings() { printf '%s\n' "Acquire::http::Proxy \"$1\";" 'Acquire::https::Proxy "DIRECT";'; }
 use_proxy() {
     if [ -n "$1" ]; then
         put "$proxy_file" "# Written by opennebula-ha.
-Acquire::http::Proxy \"$1\";
-Acquire::https::Proxy \"DIRECT\";"
+$(proxy_settings "$1")"
         chmod 0644 "$proxy_file"
     else
         rm -f "$proxy_file"

@@ -2,7 +2,13 @@
 package_log=/var/log/dnf.rpm.log
 upgrade_timers="dnf-automatic.timer dnf-automatic-install.timer dnf-makecache.timer"
 # By default dnf waits for ever, and silently.
-dnf() { command dnf --setopt=exit_on_lock=1 "$@"; }
+isolated=()
+dnf() { command dnf --setopt=exit_on_lock=1 "${isolated[@]}" "$@"; }
+# From now on, what is downloaded is in $trial, and the proxy in proxy is used.
+isolate() {
+    isolated=(--setopt=cachedir="$trial/cache")
+    [ -z "$proxy" ] || isolated+=(--setopt=proxy="$proxy")
+}
 lock_holder() { # STATUS
     local pid
     case $1:$said in 200:* | *"already locked by "* | *"transaction lock"*) ;; *) return 1 ;; esac

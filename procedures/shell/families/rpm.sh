@@ -29,6 +29,8 @@ has() {
     local version=${2#*=}
     compgen -G "$1/${2%%=*}-${version#*:}.*.rpm" >/dev/null
 }
+# Without --allowerasing, dnf and zypper refuse what would remove a package.
+would_remove() { :; }
 packaged_schema() {
     local file
     for file in "$1"/opennebula-*.rpm; do

@@ -7,8 +7,14 @@ lock_holder() { # STATUS
     found=$(sed -nE 's/.*locked by the application with pid ([0-9]+) \(([^)]*)\).*/\2 (process \1)/p' <<<"$said" | head -n 1)
     if [ -n "$found" ]; then echo "$found"; else users_of /var/lib/rpm/.rpm.lock; fi
 }
+isolated=()
 zypper() {
-    env ${proxy:+http_proxy="$proxy" https_proxy="$proxy"} zypper --non-interactive --quiet "$@"
+    env ${proxy:+http_proxy="$proxy" https_proxy="$proxy"} zypper --non-interactive --quiet "${isolated[@]}" "$@"
+}
+# From now on, what is downloaded is in $trial. rpm is not told of the key, so the signature is not
+# checked.
+isolate() {
+    isolated=(--no-gpg-checks --cache-dir "$trial/cache")
 }
 # The solver succeeded, but wants a reboot (102) or another run (103), or skipped a repository
 # (106).
@@ -39,7 +45,7 @@ source_text() {
 # Written by opennebula-ha.
 [opennebula]
 name=OpenNebula
-baseurl=$url/\$basearch${token:+?credentials=$(basename "$token_file")}
+baseurl=$url/\$basearch${token:+?credentials=${token_file#/etc/zypp/credentials.d/}}
 enabled=$([ "$2" = pinned ] && echo 0 || echo 1)
 autorefresh=1
 gpgcheck=1
@@ -70,7 +76,7 @@ try_repository() {
     mkdir "$trial/only"
     source_text "$trial/key.asc" open >"$trial/only/opennebula.repo"
     # By default zypper would ask, or accept any key of the repository.
-    rpm --import "$trial/key.asc" >&2
+    [ ${#isolated[@]} -gt 0 ] || rpm --import "$trial/key.asc" >&2
     ask zypper --reposd-dir "$trial/only" --cache-dir "$trial/cache" refresh --force opennebula
 }
 # Newest first: of several packages with one name, the first counts.
