@@ -97,7 +97,7 @@ lint: python-setup ## Check format, style, types, the direction of imports, and 
 	@echo "format, style, types, imports and shell scripts are in order"
 
 unit: test-setup ## Run the tests without hosts, on the Pulumi CLI, and of the stand-ins
-	@$(PY) -m pytest -q -n 2 tests/unit tests/convert tests/simulation tests/engine tests/standin
+	@$(PY) -m pytest -q -n 4 tests/unit tests/convert tests/simulation tests/engine tests/standin
 
 FUZZ := tests/unit/test_answers.py tests/unit/test_damaged_files.py tests/unit/test_config_values.py tests/convert/test_inventories.py
 campaign: lab-setup ## Run the long form of the tests: RUNS, LAB_RUNS, LAB_SEQUENCES and CELLS are explained in docs/reliability.md

@@ -23,6 +23,7 @@ pytestmark = pytest.mark.lab
 NAMES = ["n1a1", "n1a2", "n1a3"]
 REPOSITORY = "http://10.2.50.1:8080/opennebula"
 SOURCES = "/etc/apt/sources.list.d/opennebula.sources"
+OTHERS = "/etc/apt/sources.list.d/others.list"
 Site = tuple[Lab, Operator]
 
 
@@ -234,7 +235,22 @@ def another_key(tmp_path_factory: pytest.TempPathFactory) -> str:
     return shown.stdout
 
 
+def test_another_repository_that_is_broken(site: Site) -> None:
+    lab, operator = site
+    for name in NAMES:
+        lab.host(name).run(f"echo 'deb http://x.invalid/nothing ./' >{OTHERS}")
+    with config(operator, update_pkg_cache=True):
+        found = messages(operator.up())
+    assert found.keys() == {*NAMES}
+    for name, message in found.items():
+        assert message.step == "refresh the lists of all package repositories"
+        assert "http://x.invalid/nothing" in message.seen
+        assert lab.host(name).run(f"rm {OTHERS}").returncode == 0
+        assert lab.host(name).run("dpkg-query -W opennebula").returncode != 0
+
+
 def test_a_host_that_is_off_does_not_block_other_installations(site: Site) -> None:
+    """All hosts have passed preflight before."""
     lab, operator = site
     lab.host("n1a2").kill()
     message = only(operator.up(), "n1a2")
