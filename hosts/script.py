@@ -119,11 +119,12 @@ def parse(stdout: str) -> Output:
             except binascii.Error:
                 noise.append(line)
         elif found := _ESCAPED.fullmatch(line):
-            values[found[1]] = re.sub(r"\\(.)", _escaped, found[2])
+            values[found[1]] = unescaped(found[2])
         else:
             noise.append(line)
     return Output(values, tuple(steps), "\n".join(noise))
 
 
-def _escaped(found: re.Match[str]) -> str:
-    return "\n" if found[1] == "n" else found[1]
+def unescaped(text: str) -> str:
+    """Return a text in which a script has replaced line breaks and backslashes."""
+    return re.sub(r"\\(.)", lambda found: "\n" if found[1] == "n" else found[1], text)

@@ -66,8 +66,9 @@ def roll_out(
         before = healthy if len(turns) > 1 else None
         healthy = health.verify(access, zone, hosts, before=before, renewed=name, changes_vips=True)
     for name, front_end in healthy.facts.items():
-        if name in staying and not front_end.starts_at_boot:
-            # It was about to leave, which was interrupted before its stop; now it stays.
+        # It was about to leave, which was interrupted before its stop; or a power cut came between
+        # its first start and the removal of our mark on a blank host.
+        if name in staying and (not front_end.starts_at_boot or front_end.traces.claimed):
             start(access, hosts[name], front_end.server_id)
     wanted = {
         name: services.promised(front_end, features, release.version)
@@ -124,7 +125,7 @@ def roll_out_standalone(
             seen=f"a stopped one with SERVER_ID {seen.server_id}",
             remedy="pulumi refresh, then pulumi up",
         )
-    if not seen.active or not seen.starts_at_boot:
+    if not seen.active or not seen.starts_at_boot or seen.traces.claimed:
         start(access, host, None)
         seen = facts(access, host, zone.database)
     if seen.is_behind:

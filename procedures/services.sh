@@ -19,7 +19,8 @@ for unit in $start; do
 done
 tell started "$start"
 tell hook "$(raft_hooks)"
-tell_units $units
+show_units $units
+tell_units
 sockets=$(ss -Hltnp 2>/dev/null || true)
 tell listening "$(for unit in $units; do
     pid=$(systemctl show -p MainPID --value "$unit")

@@ -20,12 +20,14 @@ class PreflightProvider(Provider):
     """Checks the front-ends and changes nothing, so that there is nothing to delete."""
 
     spec_type = "PreflightSpec"
-    optional = frozenset({"register_grpc", "prepared"})
+    optional = frozenset({"register_grpc", "prepared", "packages"})
     fixed_id = "preflight"
     labels: ClassVar = {"hosts": "frontends", "version": "one_version"}
-    # The first three change how the checks work, not what is checked; ``prepared`` is part of other
+    # The first three change how the checks work, not what is checked; the others are part of other
     # specs, whose digest is in ``wanted``.
-    unaffected_by = frozenset({"accept_new_host_keys", "allow_degraded", "skip_checks", "prepared"})
+    unaffected_by = frozenset(
+        {"accept_new_host_keys", "allow_degraded", "skip_checks", "prepared", "packages"}
+    )
     drift_means = "up refuses"
     changes_hosts = False
 

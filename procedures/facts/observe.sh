@@ -1,4 +1,5 @@
-# Report every fact of a front-end in one round trip. Changes nothing.
+# Report every fact of a front-end in one round trip. Changes nothing. Each process costs a host more
+# time than what it does, so bash itself splits what the programs print.
 #: use blocks configuration family hosts_files mariadb marks onedb package_manager shares units vip
 #: db_name
 #: checksums: yes, for those of every replicated table and of the remotes
@@ -9,8 +10,9 @@
 tell distribution "$ID"
 tell release "$VERSION_ID"
 tell machine_id "$(cat /etc/machine-id)"
-tell hostname "$(cat /proc/sys/kernel/hostname) $(cat /etc/hostname 2>/dev/null)"
-tell timezone "$(readlink /etc/localtime | sed -n 's,^.*/zoneinfo/,,p')"
+tell hostname "$(</proc/sys/kernel/hostname) $(cat /etc/hostname 2>/dev/null)"
+zone=$(readlink /etc/localtime || true)
+case $zone in */zoneinfo/*) tell timezone "${zone##*/zoneinfo/}" ;; esac
 # A hook that ends before the next question may move an address after it was listed.
 hooks=$(raft_hooks)
 tell addresses "$(ip -o address show)"
@@ -22,16 +24,23 @@ tell proxy "$(proxy_in_use)"
 tell hook "$(echo "$hooks"; raft_hooks)"
 # A starting oned runs, or fails, within seconds. One that systemd restarts again and again pauses
 # between its starts: it counts as stopped.
-for _ in $(seq 150); do
-    case $(systemctl show -p SubState --value opennebula.service) in
-        start | start-pre | start-post) sleep 0.2 ;;
-        *) break ;;
-    esac
-done
-tell_units opennebula.service $units
+show_units opennebula.service $units
+if [[ ${shown%%$'\n\n'*} =~ SubState=start(-pre|-post)?$'\n' ]]; then
+    for _ in {1..150}; do
+        case $(systemctl show -p SubState --value opennebula.service) in
+            start | start-pre | start-post) sleep 0.2 ;;
+            *) break ;;
+        esac
+    done
+    show_units opennebula.service $units
+fi
+tell_units
 for name in $names; do
-    tell "resolves_${name//[^A-Za-z0-9]/_}" "$(getent ahostsv4 "$name" | awk '!seen[$1]++ {print $1}' |
-        paste -sd' ')"
+    found=
+    while read -r address _; do
+        case " $found " in *" $address "*) ;; *) found=${found:+$found }$address ;; esac
+    done < <(getent ahostsv4 "$name" || true)
+    tell "resolves_${name//[^A-Za-z0-9]/_}" "$found"
 done
 tell own_names "$(block_of /etc/hosts)"
 template=$(hosts_template)
@@ -39,10 +48,11 @@ template=$(hosts_template)
 $(block_of "$template")"
 [ ! -d "$(dirname "$cloud_config")" ] ||
     tell keeps_hostname "$([ "$(cat "$cloud_config" 2>/dev/null)" != "$keeping_hostname" ] || echo yes)"
-tell fstab "$(block_of /etc/fstab)"
-tell mounted "$(for path in $(block_of /etc/fstab | awk '{print $2}'); do
-    ! is_mounted "$path" || echo "$path $(about "$path") $(stamps_on "$path")"
-done)"
+shares=$(block_of /etc/fstab)
+tell fstab "$shares"
+tell mounted "$(while read -r _ path _; do
+    [ -z "$path" ] || ! is_mounted "$path" || echo "$path $(about "$path") $(stamps_on "$path")"
+done <<<"$shares")"
 tell links "$(find "$datastores" -maxdepth 1 -type l -printf '%f %l\n' 2>/dev/null)"
 tell own_links "$(cat "$record" 2>/dev/null)"
 
@@ -65,10 +75,16 @@ if [ -e "$staged/new/version" ]; then
 fi
 # oned listens there before systemd reports it as active.
 tell grpc "$(ss -Hltn 'sport = :2634' 2>/dev/null || echo unknown)"
-oned() { awk -F= -v name="$1" '$1 == "" {exit} $1 == name {print $2}' <<<"$shown"; }
-tell active "$(oned ActiveState)"
+active='' since=''
+while IFS='=' read -r name value; do
+    case $name in
+        ActiveState) active=$value ;;
+        ExecMainStartTimestamp) since=$value ;;
+        "") break ;;
+    esac
+done <<<"$shown"
+tell active "$active"
 # oned reads its configuration when it starts, some seconds before systemd reports it as active.
-since=$(oned ExecMainStartTimestamp)
 tell since "$(if [ -n "$since" ]; then date -d "$since" +%s; else echo 0; fi)"
 [ ! -e /etc/one/oned.conf.next ] || give next </etc/one/oned.conf.next
 as_it_was /etc/one/monitord.conf
@@ -104,41 +120,56 @@ database_folders() {
 }
 # Each start of the client takes time: ask as much as possible at once.
 reply() { printf "SELECT CONCAT('@%s ', REPLACE(TO_BASE64(COALESCE((%s), '')), '\\n', ''));\n" "$1" "$2"; }
+own="'information_schema', 'mysql', 'performance_schema', 'sys', '$scratch'"
+look() { # SQL that may fail where a disk is full
+    sql -e "
+    SELECT CONCAT_WS(' ', 'database', COUNT(*),
+            SUM(table_name IN ('db_versioning', 'user_pool', 'zone_pool')), table_schema)
+        FROM information_schema.tables WHERE table_schema NOT IN ($own) GROUP BY table_schema;
+    SELECT CONCAT(IF(table_type = 'VIEW', 'other ', 'table '), table_name)
+        FROM information_schema.tables WHERE table_schema = '$db_name';
+    $1
+    SELECT CONCAT('account ', host) FROM mysql.user WHERE user = '$db_owner'"
+}
+said=
 if ! has_mariadb; then
     # Observing must not start a database server, so its content stays unknown.
     tell unseen "$(database_folders)"
-elif ! database_answers; then
+elif ! said=$(look "SELECT CONCAT('other ', name) FROM ($further) AS further;" 2>/dev/null) && ! database_answers; then
     said=$(sql -e "DO 0" 2>&1 || true)
     tell silent "${said:-no answer}"
     tell unseen "$(database_folders)"
 else
-    own="'information_schema', 'mysql', 'performance_schema', 'sys', '$scratch'"
-    look() { # SQL that may fail where a disk is full
-        sql -e "
-        SELECT CONCAT_WS(' ', 'database', COUNT(*),
-                SUM(table_name IN ('db_versioning', 'user_pool', 'zone_pool')), table_schema)
-            FROM information_schema.tables WHERE table_schema NOT IN ($own) GROUP BY table_schema;
-        SELECT CONCAT(IF(table_type = 'VIEW', 'other ', 'table '), table_name)
-            FROM information_schema.tables WHERE table_schema = '$db_name';
-        $1
-        SELECT CONCAT('account ', host) FROM mysql.user WHERE user = '$db_owner'"
-    }
     # If this misses a database, the script that drops databases still finds it.
-    said=$(look "SELECT CONCAT('other ', name) FROM ($further) AS further;" 2>/dev/null) || said=$(look "")
-    tell databases "$(sed -n 's/^database //p' <<<"$said")"
-    tables=$(sed -n 's/^table //p' <<<"$said")
-    tell objects "$(sed -n 's/^\(table\|other\) //p' <<<"$said")"
-    said=$({
-        sed -n 's/^account //p' <<<"$said" | while read -r host; do
-            echo "SELECT '@$host'; SHOW GRANTS FOR '$db_owner'@'$host';"
-        done
-        echo "SHOW CREATE USER '$db_owner'@'localhost'; SELECT '= replication'; $replication;"
-    } | sql --force 2>/dev/null || true)
+    said=${said:-$(look "")}
+    databases='' tables='' objects='' asked=''
+    while read -r kind name; do
+        case $kind in
+            database) databases+=$name$'\n' ;;
+            table) tables+=$name$'\n' objects+=$name$'\n' ;;
+            other) objects+=$name$'\n' ;;
+            account) asked+="SELECT '@$name'; SHOW GRANTS FOR '$db_owner'@'$name';" ;;
+        esac
+    done <<<"$said"
+    tell databases "$databases"
+    tell objects "$objects"
+    said=$(sql --force 2>/dev/null <<<"$asked SHOW CREATE USER '$db_owner'@'localhost';
+        SELECT '= replication'; $replication;" || true)
     # It is the first line if there is no such account.
-    tell replication "$(sed '0,/^= replication$/d' <<<"$said" | replication_in)"
-    said=$(sed '/^= replication$/,$d' <<<"$said")
-    tell accounts "$(sed '/^CREATE USER /d; s/ IDENTIFIED .*//' <<<"$said")"
-    tell two_passwords "$(sed -n '/^CREATE USER .* OR /s/.*/yes/p' <<<"$said")"
+    sources='' accounts='' two_passwords='' part=accounts
+    while IFS= read -r line; do
+        case $part:$line in
+            *:) ;;
+            *:"= replication") part=replication ;;
+            replication:*) sources+=$line$'\n' ;;
+            *:"CREATE USER "*) [[ $line != *" OR "* ]] || two_passwords=yes ;;
+            *) accounts+=${line%% IDENTIFIED *}$'\n' ;;
+        esac
+    done <<<"$said"
+    tell replication "$([ -z "$sources" ] || printf %s "$sources" | replication_in)"
+    tell accounts "$accounts"
+    tell two_passwords "$two_passwords"
+    tables=${tables%$'\n'}
     if [ "$(grep -cxE '(zone|user)_pool|db_versioning' <<<"$tables")" = 3 ]; then
         # oned creates record 0 at every start: the other records show where the log begins.
         {

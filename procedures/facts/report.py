@@ -1,12 +1,11 @@
 """Parse the facts that observe.sh reports. Pure."""
 
-import base64
 import re
 from collections.abc import Iterable, Mapping
 
 from hosts.errors import HostError, reading_answer
 from hosts.models import Host
-from hosts.script import Output
+from hosts.script import Output, unescaped
 from opennebula import conf
 from opennebula.conf_grammar import ConfError
 from opennebula.database import DatabaseSection
@@ -128,10 +127,10 @@ def _check_conf(host: Host, text: str) -> None:
 def files(values: Mapping[str, str]) -> dict[str, File]:
     """Return the files by path, as ``give_files`` reports them."""
     found = {}
-    for line in values.get("files", "").splitlines():
+    # Other line breaks of Unicode may be in the texts.
+    for line in filter(None, values.get("files", "").split("\n")):
         mode, owner, path, *text = line.split(" ", 3)
-        content = base64.b64decode(text[0]).decode(errors="replace") if text else ""
-        found[path] = File(content, int(mode, 8), owner)
+        found[path] = File(unescaped(text[0]) if text else "", int(mode, 8), owner)
     return found
 
 

@@ -5,13 +5,20 @@ as_it_was() { # sets now, to the path
     now=$kept_configuration$1
     [ -e "$now" ] || now=$1
 }
-# Report each file that exists: MODE OWNER PATH TEXT.
+# Report each file that exists: MODE OWNER PATH TEXT, with its line breaks as \n.
 give_files() {
-    local file now
-    tell files "$(for file in $files; do
+    local file now mode owner text report='' present=()
+    for file in $files; do
         as_it_was "$file"
-        [ ! -f "$now" ] || echo "$(stat -L -c '%a %U:%G' "$now") $file $(base64 -w0 <"$now")"
-    done)"
+        [ ! -f "$now" ] || present+=("$now")
+    done
+    [ ${#present[@]} = 0 ] || while read -r mode owner now; do
+        text=
+        IFS= read -r -d '' text <"$now" || true
+        text=${text//\\/\\\\}
+        report+="$mode $owner ${now#"$kept_configuration"} ${text//$'\n'/\\n}"$'\n'
+    done < <(stat -L -c '%a %U:%G %n' "${present[@]}" 2>/dev/null || true)
+    tell files "$report"
 }
 
 # Replace oned.conf for the next start: then none waits for a rollout.

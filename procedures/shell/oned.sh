@@ -4,6 +4,7 @@
 # leader. OpenNebula's hook stops it on a follower if it is enabled or runs: at that time oned still
 # starts, and without this, systemd starts hem next to each follower after it.
 hem=opennebula-hem.service
+enable_hem() { systemctl --no-reload enable $hem 2>/dev/null || true; }
 # Stop oned and disable it. Does nothing if it was never installed.
 stop_oned() {
     disable_oned
@@ -90,7 +91,9 @@ require_stopped() {
 }
 # Enable oned, which try_oned starts next. systemd reads its units again while oned starts, but
 # before that if it does not know the whole unit: it may be masked, or its part of ours is missing.
+# After a power cut, the boot starts oned: hem must be enabled by then.
 enable_oned() {
+    enable_hem
     enable_units opennebula.service
     [ -n "$unread" ] || return 0
     local shown
@@ -104,7 +107,7 @@ try_oned() {
     begun=$(date +%s)
     size=$(stat -c %s "$log" 2>/dev/null || echo 0)
     systemctl reset-failed opennebula{,-flow,-gate,-form,-hem}.service 2>/dev/null || true
-    systemctl --no-reload enable $hem 2>/dev/null || true
+    enable_hem
     case $1-$(state_of_oned) in
         # A start in progress has already read its configuration: another start would only wait for
         # it.

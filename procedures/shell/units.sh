@@ -1,11 +1,14 @@
 # Systemd's units.
-# Report units as systemd shows them, with the seconds since boot. Sets shown.
-tell_units() { # UNIT...
-    shown=$(systemctl show -p Id -p UnitFileState -p ActiveState -p NRestarts \
+# Sets shown, to units as systemd shows them.
+show_units() { # UNIT...
+    shown=$(systemctl show -p Id -p UnitFileState -p ActiveState -p SubState -p NRestarts \
         -p ActiveEnterTimestampMonotonic -p ExecMainStartTimestamp -p FragmentPath -p MainPID "$@")
+}
+# Report what show_units has seen, with the seconds since boot.
+tell_units() {
     tell units "$shown"
     # The start time of a new process. In some containers, /proc/uptime is not the host's.
-    tell uptime "$(awk '{print $22 / 100}' /proc/self/stat)"
+    tell uptime "$(read -r stat </proc/self/stat && set -- ${stat##*) } && echo "${20}e-2")"
 }
 # Enable these units, all at once or not at all.
 keep_enabled() { # UNIT...

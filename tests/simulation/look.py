@@ -1,6 +1,5 @@
 """The state that a simulated host reports: the answers of observe.sh and preflight.sh."""
 
-import base64
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Mapping
@@ -39,10 +38,15 @@ def _processes(host: SimHost) -> str:
     return f"1 oned {host.name}" if host.running or host.stopping else ""
 
 
+def escaped(text: str) -> str:
+    """Return a text in one line, as the scripts print it."""
+    return text.replace("\\", "\\\\").replace("\n", "\\n")
+
+
 def files(host: SimHost, paths: Iterable[str]) -> str:
     """Return files as give_files prints them."""
     return "\n".join(
-        f"{file.mode:o} {file.owner} {path} {base64.b64encode(file.text.encode()).decode()}"
+        f"{file.mode:o} {file.owner} {path} {escaped(file.text)}"
         for path in paths
         if (file := host.files.get(path))
     )

@@ -106,6 +106,12 @@ def disable_oned(site: Site, host: SimHost) -> Effects:
     return None
 
 
+def enable_oned(host: SimHost) -> None:
+    # oned's unit wants the hook manager's. On a follower the hook stops it again.
+    host.enable(HOOK_MANAGER)
+    host.enable("opennebula")
+
+
 def await_database(host: SimHost) -> None:
     if not host.mariadb_runs:
         raise Refused("MariaDB to accept root on its socket", "Can't connect to local server")
@@ -173,7 +179,9 @@ def run_oned(site: Site, host: SimHost, *, restart: bool = False) -> None:
 def try_oned(site: Site, host: SimHost, *, restart: bool = False) -> str:
     if restart:
         site.led.append(host.name)
+    host.enable(HOOK_MANAGER)
     if host.running and not restart:
+        host.claimed = ""
         return ""
     why = site.can_start(host)
     has_keys = any(path.startswith(f"{KEYS}/") and path != ONE_AUTH for path in host.files)
@@ -182,16 +190,9 @@ def try_oned(site: Site, host: SimHost, *, restart: bool = False) -> str:
     if why:
         site.stop(host)
         return why
-    is_first = host.database_of(host.conf) is None
     site.stop(host)
-    # oned's unit wants the hook manager's. On a follower the hook stops it again.
-    host.enable(HOOK_MANAGER)
     _start_unit(site, host, HOOK_MANAGER)
     site.start(host)
-    if is_first:
-        for name in ("one_key", "sunstone_auth", "oneflow_auth", "onegate_auth"):
-            host.put(f"{KEYS}/{name}", site.name_of(name), site.clock.now, mode=0o600)
-            host.files[f"{KEYS}/{name}"].owner = ONEADMIN
     host.claimed = ""
     return ""
 
@@ -298,7 +299,7 @@ def bootstrap(site: Site, host: SimHost, v: Values) -> Effects:
         if path.startswith(f"{KEYS}/") and path != ONE_AUTH:
             del host.files[path]
     yield
-    host.enable("opennebula")
+    enable_oned(host)
     yield
     run_oned(site, host, restart=True)
     return None
@@ -644,7 +645,7 @@ def start(site: Site, host: SimHost, v: Values) -> Effects:
         raise Refused(f"SERVER_ID {v['server_id']} before the start", str(host.server_id))
     if not v["server_id"] and host.server_id != STANDALONE_ID:
         raise Broken(f"{host.name}: one outside the zone is started as server {host.server_id}")
-    host.enable("opennebula")
+    enable_oned(host)
     yield
     run_oned(site, host)
     yield

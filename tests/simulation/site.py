@@ -20,7 +20,7 @@ from itertools import count
 
 from tests.simulation.clock import BEGIN, Clock
 from tests.simulation.database import Content, Database, Foreign, Pool
-from tests.simulation.host import DATABASE_SERVICE, ONE_AUTH, SimHost, Unit, hook_of
+from tests.simulation.host import DATABASE_SERVICE, KEYS, ONE_AUTH, ONEADMIN, SimHost, Unit, hook_of
 from tests.simulation.product import (
     LED_UNITS,
     STANDALONE_ID,
@@ -244,6 +244,10 @@ class Site:
             made = host.first_database(self.name_of("zone"))
             host.databases[self._database_name(host)] = made
             self.acknowledged[made.identity] = set()
+            for name in ("one_key", "sunstone_auth", "oneflow_auth", "onegate_auth"):
+                host.put(
+                    f"{KEYS}/{name}", self.name_of(name), self.clock.now, mode=0o600, owner=ONEADMIN
+                )
         host.stuck = set()
         host.state = State.FOLLOWER if host.is_server else State.SOLO
 

@@ -138,7 +138,8 @@ def test_a_replica_is_observed_with_and_without_the_stacks_account(
     tmp_path: Path, mariadb: int, owner: str
 ) -> None:
     observe = script_text("observe")
-    look = observe[observe.index("    own=\"'info") : observe.index('    if [ "$(grep -cxE')]
+    begin, end = observe.index("has_mariadb() {"), observe.index('    if [ "$(grep -cxE')
+    look = f"{observe[begin:end]}fi"
     given = f'tell() {{ echo "$1 $2"; }}; db_owner={owner}; \n'
     change = "sql -e \"CHANGE MASTER TO master_host = 'db1', master_user = 'r'\"; "
     said = shell(tmp_path, "mariadb", given + change + look).splitlines()

@@ -133,9 +133,7 @@ def test_an_unusable_repository_is_refused_as_by_the_installation(
 
 
 @EACH
-def test_a_key_that_cannot_be_fetched_or_is_none_is_refused(
-    tmp_path: Path, os_release: str
-) -> None:
+def test_a_missing_or_unusable_key_is_refused(tmp_path: Path, os_release: str) -> None:
     one = publishing(tmp_path, os_release)
     answer = check(one, key="<html>").values
     assert answer["expected"] == "an armored OpenPGP public key"
@@ -159,9 +157,7 @@ def test_another_version_or_a_missing_feature_is_refused(tmp_path: Path, os_rele
 
 
 @EACH
-def test_a_repository_that_cannot_be_listed_is_left_to_the_installation(
-    tmp_path: Path, os_release: str
-) -> None:
+def test_a_repository_that_cannot_be_listed_is_not_refused(tmp_path: Path, os_release: str) -> None:
     one = host(tmp_path, os_release)
     assert check(one, version="7.4").values == {}
 
@@ -176,7 +172,7 @@ def test_packages_of_others_that_would_be_removed_are_named(tmp_path: Path) -> N
     assert "remove arping mysql-server on the host" in answer["remedy"]
 
 
-def test_packages_that_cannot_be_resolved_are_left_to_the_installation(tmp_path: Path) -> None:
+def test_packages_that_cannot_be_resolved_are_not_refused(tmp_path: Path) -> None:
     """The lists of a new host may be empty until its first update."""
     one = publishing(tmp_path, DEBIAN)
     one.fail("apt-get * -s *", "E: Unable to locate package rsync")
@@ -250,7 +246,7 @@ def test_servers_that_are_adopted_are_not_tried() -> None:
     assert hosts.asked == {}
 
 
-def test_another_version_is_tried_where_it_is_to_be_staged() -> None:
+def test_another_version_is_tried_where_it_will_be_staged() -> None:
     hosts = Hosts("n1a1", "n1a2", "n1a3")
     older = {"opennebula": Package("7.0.0-1", held=False)}
     one = packaged("n1a1", packages=older)

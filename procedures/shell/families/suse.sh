@@ -11,7 +11,7 @@ isolated=()
 zypper() {
     env ${proxy:+http_proxy="$proxy" https_proxy="$proxy"} zypper --non-interactive --quiet "${isolated[@]}" "$@"
 }
-# From now on, what is downloaded is in $trial. rpm is not told of the key, so the signature is not
+# From now on, what is downloaded is in $trial. rpm does not learn the key, so the signature is not
 # checked.
 isolate() {
     isolated=(--no-gpg-checks --cache-dir "$trial/cache")
