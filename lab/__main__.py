@@ -68,6 +68,8 @@ def _parser() -> argparse.ArgumentParser:
         )
         action.add_argument("--wait-scale", type=float, default=1.0, metavar="X")
         action.add_argument("--template", choices=get_args(Template), default="blank")
+    prepare = actions.add_parser("prepare", help="create what the first lab would create")
+    prepare.add_argument("--template", choices=get_args(Template), default="blank")
     actions.add_parser("down", help="remove every trace of the lab")
     actions.add_parser("exec", help="run `-- COMMAND` in the control namespace")
     actions.add_parser("status", help="show the hosts")
@@ -100,6 +102,8 @@ def _run(arguments: argparse.Namespace, command: list[str]) -> int:
             print("\n".join(lab.status()))
         case "run":
             return _run_in_new_lab(lab, arguments, command)
+        case "prepare":
+            Lab.prepare(arguments.template)
         case "down":
             lab.down()
         case "exec":

@@ -119,6 +119,11 @@ class Lab:
             self._build(settings, directories)
             self._boot([f"n1a{number}" for number in range(1, hosts + 1)])
 
+    @staticmethod
+    def prepare(template: Template) -> None:
+        """Create the disk of the hosts and the packages that such a lab needs, without a lab."""
+        _prepare(None, 1.0, template, SERIES)
+
     def down(self) -> None:
         """Remove all of the lab, if there is one."""
         reaper = ProcessId.load(self._reaper_file)

@@ -63,6 +63,7 @@ def test_a_front_end_under_another_name_is_refused_twice(site: Site) -> None:
     )
 
 
+@pytest.mark.campaign
 def test_a_host_that_left_the_stack_is_refused_twice(site: Site, tmp_path: Path) -> None:
     lab, _ = site
     host = lab.host(STRANGER)

@@ -102,6 +102,7 @@ def test_an_oned_that_hangs_does_not_report_that_it_leads(zone: tuple[Lab, Opera
     assert_idle(lab, heir)
 
 
+@pytest.mark.campaign
 def test_balancer_follows_when_the_leaders_host_fails(zone: tuple[Lab, Operator]) -> None:
     lab, _ = zone
     fallen = leader_seen_by(lab.host("n1a1"))
@@ -118,6 +119,7 @@ def test_balancer_follows_when_the_leaders_host_fails(zone: tuple[Lab, Operator]
     assert_idle(lab, leader)
 
 
+@pytest.mark.campaign
 def test_a_stopped_service_on_the_leader_is_drift(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     leader = leader_seen_by(lab.host("n1a1"))

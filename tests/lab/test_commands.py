@@ -87,6 +87,7 @@ def wait_for_the_next_second(host: LabHost) -> None:
     wait_for(lambda: host.run("date +%s").stdout != now or None, "the next second")
 
 
+@pytest.mark.campaign
 def test_the_timer_of_the_leader_dumps_and_copies(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     leader = lab.host(assert_whole(lab, NAMES))
@@ -178,6 +179,7 @@ def test_restore_makes_a_zone_of_blank_hosts(zone: tuple[Lab, Operator], tmp_pat
     other.run(rename.format("alice", "alicia") + "; systemctl start opennebula")
 
 
+@pytest.mark.campaign
 def test_without_the_key_the_timer_goes_and_dumps_stay(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     leader = lab.host(assert_whole(lab, NAMES))

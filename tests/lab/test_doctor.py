@@ -80,6 +80,7 @@ def test_a_follower_behind_the_log_and_wrong_settings_are_named(site: Site) -> N
     )
 
 
+@pytest.mark.campaign
 def test_a_host_that_is_off_and_a_full_disk_are_named(site: Site) -> None:
     lab, operator = site
     _, near, far = roles(lab)

@@ -153,6 +153,7 @@ def test_guides_first_stack_grow_and_shrink(reader: Reader) -> None:
     assert_whole(reader.lab, SHRUNK)
 
 
+@pytest.mark.campaign
 def test_guides_switchover_and_settings(reader: Reader) -> None:
     reader.work_under_traffic("switchover")
     assert assert_whole(reader.lab, SHRUNK) == "n1a2"

@@ -42,6 +42,7 @@ def test_a_standalone_front_end_becomes_a_zone_of_one(zone: tuple[Lab, Operator]
     assert "from-solo" in one(lab.host("n1a1"), "oneuser list")
 
 
+@pytest.mark.campaign
 def test_zone_grows_and_shrinks_under_writes(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     with Writer(lab) as writer:

@@ -198,6 +198,7 @@ def test_removed_keys_are_reported_and_restored(zone: tuple[Lab, Operator]) -> N
     assert everywhere(lab, "cat ~ubuntu/.ssh/id_ed25519.pub") == keys
 
 
+@pytest.mark.campaign
 def test_an_account_removed_from_the_config_loses_access(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     said = refused(operator, ensure_keys_for=["other"])

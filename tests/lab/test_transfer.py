@@ -354,6 +354,7 @@ def test_a_killed_transfer_leaves_no_key_and_the_next_up_resumes(
     assert_no_trust_left(lab)
 
 
+@pytest.mark.campaign
 def test_the_next_start_removes_remains_of_an_unneeded_transfer(
     site: Site,
 ) -> None:

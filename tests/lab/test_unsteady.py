@@ -85,6 +85,7 @@ def test_up_waits_for_an_oned_that_is_stopping(zone: tuple[Lab, Operator]) -> No
     assert_whole(lab, NAMES)
 
 
+@pytest.mark.campaign
 def test_a_stop_at_the_worst_moment_ends(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     _, near, _ = roles(lab)

@@ -123,6 +123,7 @@ def test_a_failed_upgrade_of_the_database_is_rolled_back(zone: Zone) -> None:
     assert databases(lab) == {"7.2.0"}
 
 
+@pytest.mark.campaign
 def test_an_upgrade_of_the_database_survives_interruptions(zone: Zone) -> None:
     lab, operator = zone
     for moment in ("dump the database", "upgrade the database", "send the database"):
@@ -143,6 +144,7 @@ def test_an_upgrade_of_the_database_survives_interruptions(zone: Zone) -> None:
     assert operator.up("--expect-no-changes").ok
 
 
+@pytest.mark.campaign
 def test_rollback_restores_the_dump_from_before_the_upgrade(zone: Zone) -> None:
     lab, operator = zone
     one(lab.host("n1a1"), "oneuser create after-that secret-of-that")

@@ -203,11 +203,12 @@ def test_a_vip_that_cannot_move_is_logged_and_the_next_up_fixes_it(
         assert done.returncode == 0, done.stderr
     shown = operator.refresh()
     assert f"drift: {VIP6} missing on the leader {heir}" in shown.output
-    mended = operator.up()
-    assert mended.ok, mended.output
+    run = operator.up()
+    assert run.ok, run.output
     assert held_by(lab) == {VIP: [heir], VIP6: [heir]}
 
 
+@pytest.mark.campaign
 def test_other_vips_replace_the_previous_ones(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     operator.config["one_vips"] = [

@@ -90,6 +90,7 @@ def test_all_front_ends_have_one_certificate(zone: tuple[Lab, Operator]) -> None
     assert connections(lab) == before
 
 
+@pytest.mark.campaign
 def test_manual_changes_are_reported_and_reverted(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     chain = everywhere(lab, f"cat {CHAIN}")
