@@ -120,6 +120,20 @@ class MountSpec(Spec):
         """Return whether it is mounted read-write."""
         return "ro" not in self.opts.split(",")
 
+    @property
+    def server(self) -> str:
+        """Return the server of a share as ``HOST PORT``; empty if it has none that uses TCP."""
+        options = dict(option.partition("=")[::2] for option in self.opts.split(","))
+        if "udp" in {*options, options.get("proto")}:
+            return ""
+        if self.fstype in ("nfs", "nfs4"):
+            host, port = self.src.partition(":/")[0].strip("[]"), options.get("port", "2049")
+        elif self.fstype in ("cifs", "smb3"):
+            host, port = self.src.strip("/").partition("/")[0], options.get("port", "445")
+        else:
+            return ""
+        return f"{host} {port}" if port.isdecimal() and int(port) else ""
+
 
 def _whole(value: Any) -> Any:
     """Return a value with whole numbers as int: a state has floats."""
@@ -320,6 +334,10 @@ class PreparedSpec(Spec):
     timezone: str = ""
     mount_points: tuple[str, ...] = ()
     """Empty folders, or none yet, without other lines in /etc/fstab."""
+    sources: tuple[str, ...] = ()
+    """Paths of what is mounted there, if it is on the host itself."""
+    servers: tuple[str, ...] = ()
+    """Servers of shares, as ``HOST PORT``."""
     links: dict[str, str] = Field(default_factory=dict)
     """See ``InstallationSpec``."""
     key: str = ""
@@ -335,6 +353,8 @@ class PreparedSpec(Spec):
             programs=tuple(path for path in self.programs if path not in old.programs),
             timezone=self.timezone if self.timezone != old.timezone else "",
             mount_points=tuple(p for p in self.mount_points if p not in old.mount_points),
+            sources=tuple(path for path in self.sources if path not in old.sources),
+            servers=tuple(server for server in self.servers if server not in old.servers),
             links=dict(self.links.items() - old.links.items()),
             key="" if same_pair else self.key,
             certchain="" if same_pair else self.certchain,

@@ -64,7 +64,7 @@ TOPICS = (
     Topic("Locale", "check the locales"),
     Topic(
         "Preparations",
-        "check the accounts; check the Raft hooks; check the time zone;"
+        "check the accounts; check the Raft hooks; check the shares; check the time zone;"
         " check the web server's certificate",
     ),
     Topic("Access control", "check mandatory access control"),

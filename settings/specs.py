@@ -102,12 +102,17 @@ def preflight(settings: Settings) -> specs.PreflightSpec:
 
 
 def _prepared(settings: Settings) -> specs.PreparedSpec:
-    mount_points = tuple(sorted(mount.path for mount in mounts(settings)))
+    fstab = mounts(settings)
+    mount_points = tuple(sorted(mount.path for mount in fstab))
+    own = {*settings.hosts, *(host.address for host in settings.hosts.values())}
+    servers = {mount.server for mount in fstab if mount.server.partition(" ")[0] not in own}
     web = web_server(settings)
     # A share is mounted during the installation.
     shares = tuple(f"{path}/" for path in mount_points)
+    later = (*shares, "/var/lib/one/", "//")
+    sources = {mount.src for mount in fstab if mount.src.startswith("/")}
     is_mounted = any(path.startswith(shares) for path in (web.key, web.certchain))
-    own = web if settings.ssl.is_on and not (web.generate or is_mounted) else None
+    pair = web if settings.ssl.is_on and not (web.generate or is_mounted) else None
     hooks = {settings.leader_hook, settings.follower_hook} if settings.highly_available else set()
     return specs.PreparedSpec(
         accounts=login_keys(settings).users,
@@ -118,9 +123,11 @@ def _prepared(settings: Settings) -> specs.PreparedSpec:
         ),
         timezone=_clock(settings).timezone,
         mount_points=mount_points,
+        sources=tuple(sorted(path for path in sources if not f"{path}/".startswith(later))),
+        servers=tuple(sorted(servers - {""})),
         links=settings.ds.links,
-        key=own.key if own else "",
-        certchain=own.certchain if own else "",
+        key=pair.key if pair else "",
+        certchain=pair.certchain if pair else "",
     )
 
 

@@ -101,13 +101,14 @@ def _look(
             variables={
                 **question(change.spec.database, change.spec.hosts),
                 "vips": " ".join(change.addresses),
-                "targets": "\n".join(_targets(change, host.name, ssh)),
+                "targets": "\n".join([*_targets(change, host.name, ssh), *prepared.servers]),
                 "paths": " ".join(PATHS),
-                "sources": " ".join(_sources(change, host.name)),
+                "senders": " ".join(_senders(change, host.name)),
                 "accounts": " ".join(prepared.accounts),
                 "programs": " ".join(prepared.programs),
                 "timezone": prepared.timezone,
                 "mount_points": " ".join(prepared.mount_points),
+                "sources": " ".join(prepared.sources),
                 "links": "\n".join(f"{number} {path}" for number, path in prepared.links.items()),
                 "key": prepared.key,
                 "certchain": prepared.certchain,
@@ -130,7 +131,7 @@ def _look(
         return error
 
 
-def _sources(change: StackChange, target: str) -> list[str]:
+def _senders(change: StackChange, target: str) -> list[str]:
     """Return the addresses of the hosts that may send data to a new host."""
     if target not in change.new:
         return []

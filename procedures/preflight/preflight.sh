@@ -4,11 +4,12 @@
 #: vips: addresses that must not be in use elsewhere
 #: targets: lines ADDRESS PORT
 #: paths: whose free space is reported
-#: sources: the other front-ends' addresses
+#: senders: the other front-ends' addresses
 #: accounts: that must exist
 #: programs: paths
 #: timezone: or nothing
 #: mount_points
+#: sources: paths of what is mounted there
 #: links: lines ID PATH
 #: key: path, or nothing
 #: certchain: path

@@ -179,7 +179,7 @@ class Probe:
         default=(),
     )
     sshd: Mapping[str, Mapping[str, tuple[str, ...]]] = fact(
-        """for address in $sources; do
+        """for address in $senders; do
         sshd_settings "$login" "$address" | sed -nE "s/^(authorizedkeysfile|pubkeyauthentication|\
 authenticationmethods|permitrootlogin|forcecommand|(allow|deny)(users|groups)) /$address &/p"
     done""",

@@ -1,12 +1,13 @@
-# What operators prepare on a front-end. Variables: accounts, programs, timezone, mount_points, links,
-# key, certchain.
+# What operators prepare on a front-end. Variables: accounts, programs, timezone, mount_points, sources,
+# links, key, certchain.
 #: use blocks certificate shares
-# Print what the host does not have: lines account, program or timezone, and its name. UTC needs no
-# file, and a host without any zone gets them with its packages.
+# Print what the host does not have: lines account, program, source or timezone, and its name. UTC
+# needs no file, and a host without any zone gets them with its packages.
 missing() {
     local name zones=/usr/share/zoneinfo
     for name in $accounts; do getent passwd "$name" >/dev/null || echo "account $name"; done
     for name in $programs; do [ -x "$name" ] || echo "program $name"; done
+    for name in $sources; do timeout -s KILL 10 test -e "$name" || echo "source $name"; done
     case $timezone in
         "" | UTC) ;;
         *) [ ! -d "$zones" ] || [ -e "$zones/$timezone" ] || echo "timezone $timezone" ;;

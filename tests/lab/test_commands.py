@@ -87,7 +87,6 @@ def wait_for_the_next_second(host: LabHost) -> None:
     wait_for(lambda: host.run("date +%s").stdout != now or None, "the next second")
 
 
-@pytest.mark.campaign
 def test_the_timer_of_the_leader_dumps_and_copies(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     leader = lab.host(assert_whole(lab, NAMES))

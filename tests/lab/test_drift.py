@@ -187,15 +187,15 @@ def repair(lab: Lab, operator: Operator, drift: list[Drift]) -> str:
         assert any(one_of_them.shown in line for line in said_of(shown.output, one_of_them.host)), (
             f"{one_of_them} is not shown:\n{shown.output}"
         )
-    mended = operator.up()
-    assert mended.ok, mended.output
+    run = operator.up()
+    assert run.ok, run.output
     again = operator.refresh()
     assert again.ok, again.output
     assert "drift:" not in again.output
     assert operator.preview("--expect-no-changes").ok
     leader = assert_whole(lab, NAMES)
     assert holders(lab) == [leader]
-    return mended.output
+    return run.output
 
 
 def said_of(output: str, host: str) -> list[str]:

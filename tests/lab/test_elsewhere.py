@@ -148,7 +148,6 @@ def test_a_local_database_of_another_name_keeps_its_name(
         sql(cloud, "DROP DATABASE one1; DROP USER oneadmin@localhost")
 
 
-@pytest.mark.campaign
 def test_a_database_moved_to_the_front_end_is_adopted(
     lab: Lab, cloud: LabHost, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

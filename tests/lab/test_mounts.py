@@ -117,10 +117,9 @@ def test_a_missing_mount_is_reported_and_mounted_again(
 def test_a_mount_that_fails_is_an_error_that_names_it(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     before, config = storage(lab), dict(operator.config)
-    nothing = share("/mnt/none", src="/srv/none")
+    nothing = share("/mnt/none", src="none", fstype="tmpfs", opts="size=nothing")
     said = refused(operator, fstab=[share("/mnt/one"), nothing])
     assert "n1a1: mount /mnt/none: expected /mnt/none to be mounted" in said
-    assert "/srv/none" in said
     assert storage(lab) == before
     # Nothing is left for the next boot, and nothing to restore.
     operator.config = config
@@ -131,7 +130,13 @@ def test_a_mount_that_fails_is_an_error_that_names_it(zone: tuple[Lab, Operator]
 def test_a_share_that_hides_files_is_refused(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     lab.host("n1a2").run("mkdir -p /mnt/two && touch /mnt/two/old")
-    said = refused(operator, fstab=[share("/mnt/two")], ds={})
+    nothing = share("/mnt/three", src="/srv/none")
+    server = {"src": "10.2.50.1:/one", "path": "/mnt/four", "fstype": "nfs"}
+    said = refused(operator, fstab=[share("/mnt/two"), nothing, server], ds={})
+    for name in NAMES:
+        assert f"{name}: check the shares: expected /srv/none, which will be mounted, saw n" in said
+        answer = "an answer of the server 10.2.50.1 at port 2049, saw Connection refused"
+        assert f"{name}: check the shares: expected {answer}" in said
     assert "n1a2: check the mount point /mnt/two: expected an empty folder to mount on" in said
     assert "saw /mnt/two/old" in said
     assert "/mnt/two" not in lab.host("n1a2").run("cat /etc/fstab").stdout

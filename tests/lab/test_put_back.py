@@ -14,7 +14,7 @@ pytestmark = pytest.mark.lab
 
 NAMES = ["n1a1", "n1a2", "n1a3"]
 Site = tuple[Lab, Operator]
-SHARE = {"src": "/srv/none", "path": "/mnt/none", "fstype": "none", "opts": "bind"}
+SHARE = {"src": "none", "path": "/mnt/none", "fstype": "tmpfs", "opts": "size=nothing"}
 
 FAILING: dict[str, tuple[dict[str, Any], str]] = {
     "a missing hook": (

@@ -386,7 +386,11 @@ def test_a_normal_state_is_not_a_fault(answers: Looks) -> None:
 
 
 PREPARED = PreparedSpec(
-    accounts=("ubuntu",), mount_points=("/mnt/one",), key="/etc/ssl/own.key", certchain="/etc/x.pem"
+    accounts=("ubuntu",),
+    mount_points=("/mnt/one",),
+    servers=("nfs.example.org 2049",),
+    key="/etc/ssl/own.key",
+    certchain="/etc/x.pem",
 )
 
 
@@ -406,6 +410,15 @@ PREPARED = PreparedSpec(
             {"missing": (("timezone", "Mars/Olympus"),)},
             "n1a2: check the time zone: expected the time zone Mars/Olympus, saw no such"
             " zone in /usr/share/zoneinfo",
+        ),
+        (
+            {"missing": (("source", "/srv/one"),)},
+            "n1a2: check the shares: expected /srv/one, which will be mounted, saw none",
+        ),
+        (
+            {"reached": {**bare("n1a2").reached, ("nfs.example.org", 2049): "no answer"}},
+            "n1a2: check the shares: expected an answer of the server nfs.example.org at port 2049,"
+            " saw no answer",
         ),
         (
             {"blocked_mounts": {"/mnt/one": "/mnt/one/old"}},
@@ -448,11 +461,21 @@ def test_preparations_are_checked_on_new_hosts_and_if_they_change() -> None:
     assert grown.prepared_on("n1a3") == PREPARED
     # Only what is new to the stack: a fault of something else must not block a repair.
     more = PREPARED.model_copy(
-        update={"accounts": ("alice", "ubuntu"), "links": {"1": "/mnt/one"}, "timezone": "UTC"}
+        update={
+            "accounts": ("alice", "ubuntu"),
+            "sources": ("/srv/one",),
+            "servers": (*PREPARED.servers, "smb 445"),
+            "links": {"1": "/mnt/one"},
+            "timezone": "UTC",
+        }
     )
     changed = StackChange(spec(prepared=more), spec(prepared=PREPARED))
     assert changed.prepared_on("n1a1") == PreparedSpec(
-        accounts=("alice",), links={"1": "/mnt/one"}, timezone="UTC"
+        accounts=("alice",),
+        sources=("/srv/one",),
+        servers=("smb 445",),
+        links={"1": "/mnt/one"},
+        timezone="UTC",
     )
     fewer = StackChange(spec(prepared=PreparedSpec()), spec(prepared=PREPARED))
     assert fewer.prepared_on("n1a1") == PreparedSpec()

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from procedures.specs import MountSpec
 from settings import parse
 from settings.places import PLACES, why_not
+from settings.specs import preflight
 from tests.unit.bad_configs import CANARY
 from tests.unit.test_settings import GOOD, faults, raw
 
@@ -176,3 +178,37 @@ def test_a_password_among_the_options_is_refused_and_not_shown(opts: str) -> Non
     (found,) = faults(**mounted("/mnt/one", fstype="cifs", opts=opts))
     assert found.startswith("fstab.0.opts: ")
     parse(raw({**GOOD, **mounted("/mnt/one", fstype="cifs", opts="credentials=/etc/one-share")}))
+
+
+@pytest.mark.parametrize(
+    ("src", "fstype", "opts", "server"),
+    [
+        ("nfs1:/one", "nfs", "defaults", "nfs1 2049"),
+        ("[fd00::5]:/one", "nfs4", "vers=4.2,port=3049", "fd00::5 3049"),
+        ("nfs1:/one", "nfs", "vers=3,proto=udp", ""),
+        ("nfs1:/one", "nfs", "vers=3,udp", ""),
+        ("nfs1:/one", "nfs", "port=0", ""),
+        ("//files/one", "cifs", "credentials=/root/c", "files 445"),
+        ("/srv/one", "none", "bind", ""),
+        ("mon1,mon2:/one", "ceph", "name=one", ""),
+    ],
+)
+def test_the_server_of_a_share(src: str, fstype: str, opts: str, server: str) -> None:
+    line = {"path": "/mnt/one", "owner": "oneadmin", "group": "oneadmin", "mode": "0750"}
+    assert MountSpec(src=src, fstype=fstype, opts=opts, **line).server == server
+
+
+def test_what_is_mounted_must_be_there_before_the_installation() -> None:
+    """Unless another share or a package brings it, or a front-end itself serves it."""
+    fstab = [
+        {"src": "/srv/one", "path": "/mnt/a", "fstype": "none", "opts": "bind"},
+        {"src": "/mnt/a/b", "path": "/mnt/b", "fstype": "none", "opts": "bind"},
+        {"src": "/var/lib/one/x", "path": "/mnt/c", "fstype": "none", "opts": "bind"},
+        {"src": "//files/one", "path": "/mnt/d", "fstype": "cifs"},
+        {"src": "10.2.50.10:/one", "path": "/mnt/e", "fstype": "nfs"},
+        {"src": "nfs1:/one", "path": "/mnt/f", "fstype": "nfs"},
+    ]
+    prepared = preflight(parse(raw({**GOOD, "fstab": fstab}))).prepared
+    assert prepared is not None
+    assert prepared.sources == ("/srv/one",)
+    assert prepared.servers == ("files 445", "nfs1 2049")

@@ -87,6 +87,32 @@ def mounts(site: Site) -> Iterator[Finding]:
 
 
 @always
+def shares(site: Site) -> Iterator[Finding]:
+    """Check that what will be mounted exists, and that the servers of shares answer."""
+    for name, path in _missing(site, "source"):
+        yield fault(
+            name,
+            "check the shares",
+            expected=f"{path}, which will be mounted",
+            seen="none",
+            remedy="make it there, or correct its src in opennebula-ha:fstab; then run again",
+        )
+    for name, probe in _probes(site):
+        for server in site.change.prepared_on(name).servers:
+            host, port = server.split()
+            said = probe.reached.get((host, int(port)), "open")
+            if said != "open":
+                yield fault(
+                    name,
+                    "check the shares",
+                    expected=f"an answer of the server {host} at port {port}",
+                    seen=said,
+                    remedy="see that it runs, and that no firewall is between it and this host; or"
+                    " correct src in opennebula-ha:fstab; then run again",
+                )
+
+
+@always
 def certificate(site: Site) -> Iterator[Finding]:
     """Check the web server's key and certificate, if this program does not make them."""
     wanted = site.spec.prepared
