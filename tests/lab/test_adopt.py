@@ -52,7 +52,7 @@ def site(make_module_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory) -> 
     They are registered in three ways. The second one accepts no login from outside at its address
     in the zone.
     """
-    lab = make_module_lab(3, template="opennebula")
+    lab = make_module_lab(3)
     by_hand(lab, REGISTERED)
     second = lab.host("n1a2")
     added = second.run(f"ip address add {LOGIN}/24 dev eth0")

@@ -145,7 +145,8 @@ def test_a_share_that_hides_files_is_refused(zone: tuple[Lab, Operator]) -> None
 
 def test_another_path_replaces_the_previous_one(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
-    up(operator, ds={"config": {"mounts": [{"type": "image", "path": "/mnt/two"}]}})
+    links = [{"type": "image", "path": "/mnt/two"}]
+    up(operator, fstab=[share("/mnt/two")], ds={"config": {"mounts": links}})
     assert everywhere(lab, f"readlink {IMAGES}; ls {IMAGES}") == {"/mnt/two\nimage"}
     assert everywhere(lab, "mountpoint /mnt/one") == {"/mnt/one is not a mountpoint"}
     assert everywhere(lab, "grep -c /mnt/ /etc/fstab") == {"1"}

@@ -51,7 +51,7 @@ node:
 @pytest.fixture(scope="module")
 def lab(make_module_lab: MakeLab) -> Iterator[Lab]:
     """Build four servers of a zone by hand, with what one-deploy leaves on a host."""
-    lab = make_module_lab(4, template="opennebula")
+    lab = make_module_lab(4)
     by_hand(lab, {host.name: (host.name, host.address) for host in lab.hosts})
     for host in lab.hosts:
         made = host.run(
