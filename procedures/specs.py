@@ -335,7 +335,7 @@ class PreparedSpec(Spec):
     mount_points: tuple[str, ...] = ()
     """Empty folders, or none yet, without other lines in /etc/fstab."""
     sources: tuple[str, ...] = ()
-    """Paths of what is mounted there, if it is on the host itself."""
+    """Paths on the host itself of what is mounted there, or what datastores link to."""
     servers: tuple[str, ...] = ()
     """Servers of shares, as ``HOST PORT``."""
     links: dict[str, str] = Field(default_factory=dict)

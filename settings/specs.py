@@ -110,7 +110,7 @@ def _prepared(settings: Settings) -> specs.PreparedSpec:
     # A share is mounted during the installation.
     shares = tuple(f"{path}/" for path in mount_points)
     later = (*shares, "/var/lib/one/", "//")
-    sources = {mount.src for mount in fstab if mount.src.startswith("/")}
+    sources = {mount.src for mount in fstab} | {*settings.ds.links.values()}
     is_mounted = any(path.startswith(shares) for path in (web.key, web.certchain))
     pair = web if settings.ssl.is_on and not (web.generate or is_mounted) else None
     hooks = {settings.leader_hook, settings.follower_hook} if settings.highly_available else set()
@@ -123,7 +123,9 @@ def _prepared(settings: Settings) -> specs.PreparedSpec:
         ),
         timezone=_clock(settings).timezone,
         mount_points=mount_points,
-        sources=tuple(sorted(path for path in sources if not f"{path}/".startswith(later))),
+        sources=tuple(
+            sorted(p for p in sources if p.startswith("/") and not f"{p}/".startswith(later))
+        ),
         servers=tuple(sorted(servers - {""})),
         links=settings.ds.links,
         key=pair.key if pair else "",

@@ -9,7 +9,7 @@
 #: programs: paths
 #: timezone: or nothing
 #: mount_points
-#: sources: paths of what is mounted there
+#: sources: paths of what is mounted there, or linked to
 #: links: lines ID PATH
 #: key: path, or nothing
 #: certchain: path

@@ -413,7 +413,8 @@ PREPARED = PreparedSpec(
         ),
         (
             {"missing": (("source", "/srv/one"),)},
-            "n1a2: check the shares: expected /srv/one, which will be mounted, saw none",
+            "n1a2: check the shares: expected /srv/one, which a share or a datastore uses, saw"
+            " none",
         ),
         (
             {"reached": {**bare("n1a2").reached, ("nfs.example.org", 2049): "no answer"}},

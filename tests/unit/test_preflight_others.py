@@ -421,15 +421,29 @@ def test_what_is_in_the_way_of_a_link_is_found(
     assert blocked(tmp_path, given, "blocked_links", "links='1 /mnt/one'") == found
 
 
+def hang(host: Sandbox) -> None:
+    """Let each command about a path that ends in "hangs" be killed after its time."""
+    (host.root / "bin/timeout").write_text(
+        '#!/bin/sh\ncase $* in *hangs) exit 137 ;; esac\nshift 3\nexec "$@"\n'
+    )
+    (host.root / "bin/timeout").chmod(0o755)
+
+
 def test_what_operators_have_not_prepared_is_found(tmp_path: Path) -> None:
     absent = blocked(
         tmp_path,
-        lambda host: None,
+        hang,
         "missing",
-        "accounts='root nobody-there' programs='/bin/sh /usr/local/none' timezone=Mars/Olympus",
+        "accounts='root nobody-there' programs='/bin/sh /usr/local/none'"
+        " sources='/usr /srv/none /srv/hangs' timezone=Mars/Olympus",
     )
     zone = (("timezone", "Mars/Olympus"),) if Path("/usr/share/zoneinfo").is_dir() else ()
-    assert absent == (("account", "nobody-there"), ("program", "/usr/local/none"), *zone)
+    assert absent == (
+        ("account", "nobody-there"),
+        ("program", "/usr/local/none"),
+        ("source", "/srv/none"),
+        *zone,
+    )
 
 
 @pytest.mark.parametrize(

@@ -208,7 +208,9 @@ def test_what_is_mounted_must_be_there_before_the_installation() -> None:
         {"src": "10.2.50.10:/one", "path": "/mnt/e", "fstype": "nfs"},
         {"src": "nfs1:/one", "path": "/mnt/f", "fstype": "nfs"},
     ]
-    prepared = preflight(parse(raw({**GOOD, "fstab": fstab}))).prepared
+    links = [{"type": "image", "path": "/mnt/a/i"}, {"type": "file", "path": "/srv/files"}]
+    ds = {"mode": "shared", "config": {"mounts": links}}
+    prepared = preflight(parse(raw({**GOOD, "fstab": fstab, "ds": ds}))).prepared
     assert prepared is not None
-    assert prepared.sources == ("/srv/one",)
+    assert prepared.sources == ("/srv/files", "/srv/one")
     assert prepared.servers == ("files 445", "nfs1 2049")

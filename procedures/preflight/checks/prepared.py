@@ -88,14 +88,15 @@ def mounts(site: Site) -> Iterator[Finding]:
 
 @always
 def shares(site: Site) -> Iterator[Finding]:
-    """Check that what will be mounted exists, and that the servers of shares answer."""
+    """Check that what is mounted or linked to exists, and that the servers of shares answer."""
     for name, path in _missing(site, "source"):
         yield fault(
             name,
             "check the shares",
-            expected=f"{path}, which will be mounted",
+            expected=f"{path}, which a share or a datastore uses",
             seen="none",
-            remedy="make it there, or correct its src in opennebula-ha:fstab; then run again",
+            remedy="make it there, or correct opennebula-ha:fstab or opennebula-ha:ds;"
+            " then run again",
         )
     for name, probe in _probes(site):
         for server in site.change.prepared_on(name).servers:
