@@ -11,8 +11,8 @@ is known of it before. ``family`` assigns the constants of the family. ``package
 these functions, so that no other script knows a package manager:
 
 - of what is there: installed_packages, installed, theirs_here, pinned, proxy_in_use;
-- of the repository in ``$trial``: fetch, try_repository, prepare, source_text, published,
-  use_source;
+- of the repository in ``$trial``: isolate, fetch, try_repository, prepare, source_text, published,
+  use_source, would_remove;
 - of packages: refresh, install_packages, remove_packages, release, pin, use_proxy, forget_source;
 - of what they fail for: lock_holder;
 - of those that wait: download, download_again, has, packaged_schema, install_files.
