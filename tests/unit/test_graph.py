@@ -243,7 +243,7 @@ SHARE = {"fstab": [{"src": "nas:/one", "path": "/mnt/one", "fstype": "nfs"}]}
         ({"ntp": [{"timezone": "Europe/Madrid"}]}, {"timezone": "Europe/Madrid"}),
         (OWN, {"key": "/etc/ssl/own.key", "certchain": "/mnt/one/own.pem"}),
         # This share is mounted during the installation.
-        ({**OWN, **SHARE}, {"mount_points": ("/mnt/one",)}),
+        ({**OWN, **SHARE}, {"mount_points": ("/mnt/one",), "servers": ("nas 2049",)}),
         ({"ssl": {"generate_cert": True}}, {}),
     ],
 )
