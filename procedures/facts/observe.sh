@@ -156,18 +156,18 @@ else
     said=$(sql --force 2>/dev/null <<<"$asked SHOW CREATE USER '$db_owner'@'localhost';
         SELECT '= replication'; $replication;" || true)
     # It is the first line if there is no such account.
-    sources='' accounts='' two_passwords='' part=accounts
+    replicas='' granted='' two_passwords='' part=accounts
     while IFS= read -r line; do
         case $part:$line in
             *:) ;;
             *:"= replication") part=replication ;;
-            replication:*) sources+=$line$'\n' ;;
+            replication:*) replicas+=$line$'\n' ;;
             *:"CREATE USER "*) [[ $line != *" OR "* ]] || two_passwords=yes ;;
-            *) accounts+=${line%% IDENTIFIED *}$'\n' ;;
+            *) granted+=${line%% IDENTIFIED *}$'\n' ;;
         esac
     done <<<"$said"
-    tell replication "$([ -z "$sources" ] || printf %s "$sources" | replication_in)"
-    tell accounts "$accounts"
+    tell replication "$([ -z "$replicas" ] || printf %s "$replicas" | replication_in)"
+    tell accounts "$granted"
     tell two_passwords "$two_passwords"
     tables=${tables%$'\n'}
     if [ "$(grep -cxE '(zone|user)_pool|db_versioning' <<<"$tables")" = 3 ]; then

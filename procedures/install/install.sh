@@ -73,7 +73,6 @@ put_token_back() {
 }
 [ ! -e "${token_file:-}" ] || cp -p "$token_file" "$trial/token"
 trap '[ -n "$verified" ] || put_token_back; rm -rf "$trial"' EXIT
-chmod 0755 "$trial"
 verify_repository
 verified=yes
 prepare || refuse "the repositories that OpenNebula's packages need" "$(reasons)" \
