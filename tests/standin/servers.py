@@ -1,6 +1,7 @@
 """Several oned on this machine, each in its own folder."""
 
 import contextlib
+import itertools
 import json
 import os
 import signal
@@ -210,10 +211,17 @@ class Server:
         }
 
 
+# Below the ports that the kernel gives to outgoing connections, a thousand for each worker of
+# pytest: a server that is stopped for a moment finds its port free again.
+_PORTS = itertools.count(20_000 + 1000 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]))
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    for port in _PORTS:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("unreachable")
 
 
 def sqlite_servers(folder: Path, names: Iterable[str]) -> list[Server]:

@@ -28,6 +28,10 @@ def running(folder: Path) -> Iterator[int]:
     if missing and not os.environ.get("CI"):
         pytest.skip(f"not installed: {', '.join(missing)}")
     data, sock, port = folder / "mariadb", folder / "socket", free_port()
+    temporary = folder / "temporary"
+    temporary.mkdir()
+    # In a folder that two share, the one that starts deletes the temporary tables of the other.
+    environment = {**os.environ, "TMPDIR": str(temporary)}
     installed = subprocess.run(
         [
             "mariadb-install-db",
@@ -40,6 +44,7 @@ def running(folder: Path) -> Iterator[int]:
         check=False,
         capture_output=True,
         text=True,
+        env=environment,
     )
     assert installed.returncode == 0, installed.stdout + installed.stderr
     server = subprocess.Popen(
@@ -54,6 +59,7 @@ def running(folder: Path) -> Iterator[int]:
             "--innodb-flush-log-at-trx-commit=0",
         ],
         stderr=subprocess.DEVNULL,
+        env=environment,
     )
     try:
         setup = (
