@@ -6,7 +6,8 @@
 - ``on_interrupt``: what to do when the engine is interrupted.
 - ``widen``: as many calls in parallel as there are front-ends.
 - ``recorded``: a failed update is recorded as such.
-- ``speed_up``: no garbage collection and no search for plugins in a program that runs for a second.
+- ``speed_up``: no garbage collection and no search for plugins in a program that runs for a second,
+  and a provider host that starts while the program is still loading.
 
 Several of these rely on internals of the SDK; tests/unit/test_runtime.py fails if another version
 of the SDK lacks them.
@@ -32,7 +33,7 @@ from google.protobuf import any_pb2, empty_pb2
 from pulumi import RunError, log
 from pulumi.dynamic import Config
 from pulumi.runtime import rpc, settings
-from pulumi.runtime.proto import provider_pb2, status_pb2
+from pulumi.runtime.proto import provider_pb2, resource_pb2, resource_pb2_grpc, status_pb2
 
 from hosts.errors import HostError
 
@@ -53,15 +54,31 @@ _PARTIAL = "_opennebula_ha_partial"
 
 _lock = threading.Lock()
 _config: Config | None = None
+_refused_call: object = None
 _started = threading.Lock()
 _format_exc = traceback.format_exc
 
 
 def speed_up() -> None:
-    """Skip what a program that runs for a second does not need."""
+    """Skip what a program that runs for a second does not need, and start the provider host."""
     gc.disable()
     # There are no plugins of pydantic; it would search all installed packages for them.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    _start_provider_host()
+
+
+def _start_provider_host() -> None:
+    """Have the engine start the provider host now, while the program loads its own modules.
+
+    It starts it for the first dynamic resource, or the first call of a method. It reads the
+    arguments of a call after that, and refuses these: the provider host does not receive the call.
+    """
+    global _refused_call  # noqa: PLW0603 - a call that nothing refers to is cancelled
+    monitor = settings.get_monitor()
+    if isinstance(monitor, resource_pb2_grpc.ResourceMonitorStub):
+        call = resource_pb2.ResourceCallRequest(tok="pulumi-python:dynamic:start")
+        call.args["unreadable"] = {rpc._special_sig_key: "unknown"}
+        _refused_call = monitor.Call.future(call)
 
 
 def store(config: Config) -> None:

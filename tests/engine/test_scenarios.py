@@ -326,3 +326,23 @@ Thing("a", ResourceOptions(delete_before_replace=True), kind=config.require("kin
     assert run.status == 0
     assert run.called("create", "delete", "update") == [("update", "a")]
     assert not stack.up().changed()
+
+
+def test_the_provider_host_starts_while_the_program_loads(stack: Stack) -> None:
+    stack.program("""
+import os
+from tests.engine.playground import session
+
+runtime.speed_up()
+export("refusal", runtime._refused_call.exception(timeout=30).details())
+running = session(os.getsid(0)).values()
+export("running", any("-m pulumi.dynamic" in command for command in running))
+Thing("a")
+""")
+    for run in (stack.preview(), stack.up()):
+        assert run.status == 0
+        assert "Diagnostics" not in run.text
+    outputs = stack.resource("trial-dev")["outputs"]
+    assert "failed to unmarshal pulumi-python:dynamic:start args" in outputs["refusal"]
+    assert outputs["running"] is True
+    assert not stack.up().changed()

@@ -7,9 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from pulumi import dynamic
-from pulumi.runtime import settings
+from pulumi.runtime import rpc, settings
 
 from providers.runtime import PROVIDER_KEY, widen
+from tests.engine.playground import SIGNATURE
 
 
 def test_as_many_calls_as_front_ends_run_at_once() -> None:
@@ -58,3 +59,5 @@ def test_the_sdk_has_the_parts_that_are_changed() -> None:
     assert "grpc_error_to_exception(" in inspect.getsource(settings.handle_grpc_error)
     # The answer to a failed update has it under this name.
     assert f'PROVIDER_KEY = "{PROVIDER_KEY}"' in host
+    # speed_up has the engine refuse a value with this key.
+    assert rpc._special_sig_key == SIGNATURE
