@@ -12,15 +12,15 @@ these functions, so that no other script knows a package manager:
 
 - of what is there: installed_packages, installed, theirs_here, pinned, proxy_in_use;
 - of the repository in ``$trial``: isolate, fetch, try_repository, prepare, source_text, published,
-  use_source, would_remove;
+  use_source, try_install;
 - of packages: refresh, install_packages, remove_packages, release, pin, use_proxy, forget_source;
 - of what they fail for: lock_holder;
 - of those that wait: download, download_again, has, packaged_schema, install_files.
 
 What fails leaves in ``said`` what was said, of which reasons is the part that matters, and in
 ``fault`` what it means, where that is known: absent, denied, unreachable, unsigned. The words of
-each fault, as a regular expression, are in a variable of the family: says_blocked, says_script,
-says_offline, says_unsigned, says_denied and says_absent.
+each fault, as a regular expression, are in a variable of the family: says_missing, says_blocked,
+says_script, says_offline, says_unsigned, says_denied and says_absent.
 """
 
 import re

@@ -1,6 +1,7 @@
 """The specs: what the operator wants, in the form for each procedure. Without secrets."""
 
 import ipaddress
+from operator import not_
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -97,6 +98,8 @@ class PackageSpec(Spec):
     repository: RepositorySource = RepositorySource.model_construct()
     proxy: str = ""
     """URL of a proxy for packages; empty if none."""
+    refresh: bool = Field(False, exclude_if=not_)
+    """Refresh the lists of all repositories before installing packages."""
 
 
 class MountSpec(Spec):
@@ -254,6 +257,7 @@ class InstallationSpec(_WithVips):
             python=self.has_hook,
             repository=self.repository,
             proxy=self.pkg_cache_proxy or "",
+            refresh=self.update_pkg_cache,
         )
 
 

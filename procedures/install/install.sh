@@ -77,11 +77,7 @@ verify_repository
 verified=yes
 prepare || refuse "the repositories that OpenNebula's packages need" "$(reasons)" \
     "enable them on the host (in this order: $(paste -sd, <<<"$needs")), then run again; where others take their place, set opennebula-ha:repository pre_enable: false"
-if [ "$refresh" = yes ]; then
-    step "refresh the lists of all package repositories"
-    refresh || refuse "$manager to read all package repositories" "$(reasons)" \
-        "correct or disable that repository on the host, or set opennebula-ha:update_pkg_cache: false; then run again"
-fi
+[ "$refresh" != yes ] || refresh_lists
 if [ -n "$stage" ]; then
     stage_packages
     exit
@@ -96,13 +92,7 @@ if [ -z "$(installed opennebula)" ]; then
     fresh=yes
     systemctl --no-reload mask opennebula.service 2>/dev/null
 fi
-if ! install_packages $packages; then
-    case $fault in
-        absent) remedy="correct opennebula-ha:one_version, opennebula-ha:repository or opennebula-ha:features" ;;
-        *) remedy=$(package_remedy) ;;
-    esac
-    refuse "$manager to install $packages" "$(tail -n 8 <<<"$said")" "$remedy"
-fi
+install_packages $packages || cannot_install $packages
 pin
 if [ -n "$fresh" ]; then
     systemctl --no-reload unmask opennebula.service 2>/dev/null

@@ -1,11 +1,12 @@
-# Check OpenNebula's package repository, and what its packages would remove. Changes nothing: what it
-# downloads is in a folder of its own.
+# Check OpenNebula's package repository, and try the installation. Changes nothing: what it downloads
+# is in a folder of its own.
 #: use family package_manager repository
 #: url
 #: key_url
 #: key
 #: version
 #: packages: to install or to stage
+#: refresh: yes, if the lists of all repositories must be readable
 #: proxy: or nothing
 #: secret token: or nothing
 trial=$(mktemp -d /run/opennebula-ha-trial.XXXXXX)
@@ -25,6 +26,4 @@ for name in $packages; do
                 "correct opennebula-ha:one_version, opennebula-ha:repository or opennebula-ha:features" ;;
     esac
 done
-others=$(would_remove $packages)
-[ -z "$others" ] || refuse "no package of others to make room for OpenNebula's" "$manager would remove $others" \
-    "find out which package blocks OpenNebula's, and remove $others on the host if nothing needs it; then run again"
+try_install $packages || cannot_install $packages

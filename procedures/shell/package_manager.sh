@@ -37,9 +37,25 @@ probe() {
     fault=${fault:-unreachable}
     return 1
 }
+refresh_lists() {
+    step "refresh the lists of all package repositories"
+    refresh || refuse "$manager to read all package repositories" "$(reasons)" \
+        "correct or disable that repository on the host, or set opennebula-ha:update_pkg_cache: false; then run again"
+}
+cannot_install() { # PACKAGE...
+    refuse "$manager to install $*" "$(tail -n 8 <<<"$said")" "$(package_remedy)"
+}
 # What an operator can do about the package manager's message.
 package_remedy() {
-    case $(fault_among blocked script offline) in
+    local theirs="(ackage |ackage '|match: |argument: |provider of ')opennebula"
+    case $(fault_among offline missing blocked script) in
+        missing)
+            if grep -E "$says_missing" <<<"$said" | grep -qE "$theirs"; then
+                echo "correct opennebula-ha:one_version, opennebula-ha:repository or opennebula-ha:features"
+            else
+                echo "see that one of the host's repositories has that package, and that no pin or exclusion on the host forbids it; then run again"
+            fi
+            ;;
         blocked) echo "find out which package blocks this one: held back, or from another repository; release or remove it on the host, then run again" ;;
         script) echo "the script of that package failed: correct the fault that it reports on the host ($package_log has its whole output), then run again" ;;
         offline) echo "make sure that the host reaches that address, or correct its repositories or opennebula-ha:pkg_cache_proxy; then run again" ;;

@@ -110,8 +110,7 @@ case $action in
                 systemctl mask "$masked" 2>/dev/null
             fi
             trap '[ -z "$masked" ] || systemctl unmask "$masked" 2>/dev/null || true' EXIT
-            install_packages $missing || refuse "$manager to install$missing" "$(tail -n 8 <<<"$said")" \
-                "$(package_remedy)"
+            install_packages $missing || cannot_install $missing
             trap - EXIT
             [ -z "$masked" ] || systemctl unmask "$masked" 2>/dev/null
         fi

@@ -208,15 +208,44 @@ apt-get -qq update
 """
 
 
-def test_a_package_of_others_that_would_be_removed(site: Site) -> None:
+PINNED = "Package: mariadb-server\\nPin: release *\\nPin-Priority: -1\\n"
+DISTRIBUTION = "/etc/apt/sources.list.d/distribution.list"
+
+
+def test_packages_that_cannot_be_installed(site: Site) -> None:
     lab, operator = site
-    host = lab.host("n1a3")
-    assert host.run(BLOCKER).returncode == 0
+    breaks = {
+        "n1a1": f"printf '{PINNED}' >/etc/apt/preferences.d/site",
+        "n1a2": f"cp {DISTRIBUTION} /root && sed -i 's,//[^/]*,//x.invalid,' {DISTRIBUTION}",
+        "n1a3": BLOCKER,
+    }
+    for name, script in breaks.items():
+        assert lab.host(name).run(script).returncode == 0
+    found = messages(operator.up())
+    assert found.keys() == {*NAMES}
+    for message in found.values():
+        assert message.step == "check the package repository"
+        assert message.expected.startswith("apt-get to install opennebula mariadb-server ")
+    assert "'mariadb-server' has no installation candidate" in found["n1a1"].seen
+    assert "no pin or exclusion on the host forbids it" in found["n1a1"].remedy
+    assert "Could not resolve 'x.invalid'" in found["n1a2"].seen
+    assert "Unable to locate package mariadb-server" in found["n1a2"].seen
+    assert "the host reaches that address" in found["n1a2"].remedy
+    assert found["n1a3"].seen == "E: It would remove site-tools"
+    assert "release or remove it on the host" in found["n1a3"].remedy
+
+    # The same package, held back.
+    corrections = {
+        "n1a1": "rm /etc/apt/preferences.d/site",
+        "n1a2": f"mv /root/distribution.list {DISTRIBUTION}",
+        "n1a3": "apt-mark hold site-tools",
+    }
+    for name, script in corrections.items():
+        assert lab.host(name).run(script).returncode == 0
     message = only(operator.up(), "n1a3")
-    assert message.step == "check the package repository"
-    assert message.seen == "apt-get would remove site-tools"
-    assert "remove site-tools on the host" in message.remedy
-    assert host.run("dpkg --remove site-tools").returncode == 0
+    assert "site-tools" in message.seen
+    assert "release or remove it on the host" in message.remedy
+    assert lab.host("n1a3").run("dpkg --remove site-tools").returncode == 0
     for name in NAMES:
         assert lab.host(name).run(f"test -e {SOURCES}").returncode != 0
 

@@ -24,6 +24,7 @@ from tests.unit.test_family_scripts import (
     LEAP,
     PROXY,
     PUBLISHED,
+    STATUS,
     host,
 )
 from tests.unit.test_preflight import (
@@ -40,6 +41,7 @@ MIRROR = RepositorySource(url="http://m", key_url="http://m/key")
 PACKAGES = PackageSpec(version="7.2", repository=MIRROR, proxy=PROXY)
 EACH = pytest.mark.parametrize("os_release", [DEBIAN, ALMA, LEAP])
 APT = "apt-get -qq -o Acquire::Retries=2 -o Acquire::http::Timeout=20 -c /run/TRIAL/apt.conf"
+ALL = "-o Dir::Etc::sourceparts=/run/TRIAL/parts -o Dir::State::status=/run/TRIAL/status"
 ONLY_NEW = "-o Dir::Etc::sourcelist=/run/TRIAL/opennebula.sources -o Dir::Etc::sourceparts=-"
 
 
@@ -56,7 +58,8 @@ def variables(**changes: str) -> dict[str, str]:
         "key_url": "http://m/repo2.key",
         "key": "",
         "version": "7.2",
-        "packages": "opennebula opennebula-flow rsync",
+        "packages": "opennebula opennebula-flow=7.2.1-1 rsync",
+        "refresh": "no",
         "proxy": "",
     }
     return {**given, **changes}
@@ -96,8 +99,9 @@ def test_apt_uses_lists_of_its_own_and_runs_no_hook(tmp_path: Path) -> None:
         f"{APT} update {ONLY_NEW} -o APT::Get::List-Cleanup=0",
         f"{APT} indextargets {ONLY_NEW} --format $(FILENAME) Identifier: Packages",
         "apt-helper cat-file Packages",
-        f"{APT} install -y --allow-downgrades -o Dir::Etc::preferencesparts=/run/TRIAL -s"
-        " -o Dir::Etc::sourceparts=/run/TRIAL/parts opennebula opennebula-flow rsync",
+        "dpkg --audit",
+        f"{APT} {ALL} install -y --allow-downgrades -o Dir::Etc::preferencesparts=/run/TRIAL"
+        " --no-remove -s opennebula opennebula-flow=7.2.1-1 rsync",
     ]
     conf = one.file("conf")
     assert 'Dir::State::lists "/run/TRIAL/lists";' in conf
@@ -162,21 +166,109 @@ def test_a_repository_that_cannot_be_listed_is_not_refused(tmp_path: Path, os_re
     assert check(one, version="7.4").values == {}
 
 
+# The installation, in a simulation
+
+NO_REMOVE = "E: Packages need to be removed but remove is disabled."
+UPDATE = f"{APT} {ALL} update"
+
+
 def test_packages_of_others_that_would_be_removed_are_named(tmp_path: Path) -> None:
     one = publishing(tmp_path, DEBIAN)
+    one.fail("apt-get *--no-remove*", NO_REMOVE)
     one.answer(
         "apt-get * -s *", "printf 'Remv %s [1]\\n' arping opennebula-tools mysql-server arping"
     )
     answer = check(one).values
-    assert answer["seen"] == "apt-get would remove arping mysql-server"
-    assert "remove arping mysql-server on the host" in answer["remedy"]
+    assert answer["expected"] == "apt-get to install opennebula opennebula-flow=7.2.1-1 rsync"
+    assert answer["seen"] == "E: It would remove arping mysql-server"
+    assert "remove it on the host" in answer["remedy"]
 
 
-def test_packages_that_cannot_be_resolved_are_not_refused(tmp_path: Path) -> None:
-    """The lists of a new host may be empty until its first update."""
+def test_packages_of_opennebula_may_be_removed(tmp_path: Path) -> None:
     one = publishing(tmp_path, DEBIAN)
-    one.fail("apt-get * -s *", "E: Unable to locate package rsync")
+    one.fail("apt-get *--no-remove*", NO_REMOVE)
+    one.answer("apt-get * -s *", "echo 'Remv opennebula-tools [7.0]'")
     assert check(one).values == {}
+
+
+@pytest.mark.parametrize(
+    ("said", "remedy"),
+    [
+        ("E: Unable to correct problems, you have held broken packages.", "held back"),
+        ("E: Package 'rsync' has no installation candidate", "no pin"),
+        ("E: Held packages were changed and -y was used without --allow", "held back"),
+    ],
+)
+def test_packages_that_cannot_be_installed_are_refused_as_by_the_installation(
+    tmp_path: Path, said: str, remedy: str
+) -> None:
+    one = publishing(tmp_path, DEBIAN)
+    before = files(one)
+    one.fail("apt-get * -s *", said)
+    answer = check(one).values
+    assert answer["seen"] == said
+    assert remedy in answer["remedy"]
+    assert one.asked().count(UPDATE) == 1
+    assert files(one) == before
+
+
+def test_lists_are_read_if_those_of_the_host_do_not_suffice(tmp_path: Path) -> None:
+    """Those of a new host are empty until its first update."""
+    one = publishing(tmp_path, DEBIAN)
+    one.file("var/lib/apt/lists/deb_InRelease", "old")
+    before = files(one)
+    one.answer(
+        "apt-get * update", 'compgen -G "$HOME/run/*/lists/deb_*" && exit 9; touch "$HOME/run/read"'
+    )
+    one.answer(
+        "apt-get * -s *",
+        '[ -e "$HOME/run/read" ] || { echo "E: Unable to locate package x"; exit 100; }',
+    )
+    assert check(one).values == {}
+    assert one.asked().count(UPDATE) == 1
+    one.file("run/read", "")
+    (one.root / "run/read").unlink()
+    assert files(one) == before
+
+
+def test_lists_that_cannot_be_read_explain_a_missing_package(tmp_path: Path) -> None:
+    one = publishing(tmp_path, DEBIAN)
+    unread = "E: Failed to fetch http://deb/InRelease  Could not resolve 'deb'"
+    one.fail("apt-get * update", unread)
+    one.fail("apt-get * -s *", "E: Unable to locate package rsync")
+    answer = check(one).values
+    assert answer["seen"] == f"{unread}\nE: Unable to locate package rsync"
+    assert "the host reaches that address" in answer["remedy"]
+
+
+def test_what_an_interrupted_installation_left_is_not_tried(tmp_path: Path) -> None:
+    one = publishing(tmp_path, DEBIAN)
+    one.answer("dpkg --audit", "echo 'The following packages are only half configured'")
+    one.fail("apt-get * -s *", "E: Unmet dependencies. Try 'apt --fix-broken install'")
+    assert check(one).values == {}
+
+
+def test_only_what_the_installation_releases_counts_as_released(tmp_path: Path) -> None:
+    one = publishing(tmp_path, DEBIAN)
+    one.answer("apt-get * -s *", 'cat "$HOME"/run/*/status >"$HOME/status"')
+    check(one)
+    assert one.file("status") == STATUS.replace("hold", "install", 1)
+
+
+@EACH
+def test_all_repositories_must_be_readable_if_the_stack_refreshes_them(
+    tmp_path: Path, os_release: str
+) -> None:
+    one = publishing(tmp_path, os_release)
+    assert check(one, refresh="yes").values == {}
+    before = files(one)
+    for command in (f"{APT} {ALL} update", "dnf *makecache --refresh", "zypper * refresh"):
+        one.fail(command.replace("/run/TRIAL", "*"), "E: x.invalid cannot be resolved")
+    answer = check(one, refresh="yes").values
+    assert answer["expected"].endswith("to read all package repositories")
+    assert answer["seen"] == "E: x.invalid cannot be resolved"
+    assert "opennebula-ha:update_pkg_cache" in answer["remedy"]
+    assert files(one) == before
 
 
 # The hosts on which it is checked
@@ -225,6 +317,7 @@ def test_each_new_host_tries_its_repository() -> None:
         "key": "",
         "version": "7.2",
         "packages": "opennebula mariadb-server rsync zstd openssh-client iputils-arping",
+        "refresh": "no",
         "proxy": PROXY,
     }
 

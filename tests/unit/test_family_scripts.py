@@ -87,6 +87,15 @@ ZYPPER = (
 )
 
 
+STATUS = """\
+Package: rsync
+Status: hold ok installed
+
+Package: zstd
+Status: hold ok installed
+"""
+
+
 def host(root: Path, os_release: str) -> Sandbox:
     answers = APT if "debian" in os_release else ZYPPER if "suse" in os_release else DNF
     made = Sandbox(
@@ -96,6 +105,7 @@ def host(root: Path, os_release: str) -> Sandbox:
         new="7.2.0-1" if "debian" in os_release else "7.2.0-1.el9",
     )
     made.file("etc/one/oned.conf", "# as the package has it\n")
+    made.file("var/lib/dpkg/status", STATUS)
     made.file("published", "")
     for folder in ("apt/sources.list.d", "apt/preferences.d", "apt/auth.conf.d", "apt/apt.conf.d"):
         (made.root / "etc" / folder).mkdir(parents=True)
@@ -1197,7 +1207,25 @@ def test_a_lock_that_is_never_released_is_reported_with_its_holder(
 @pytest.mark.parametrize(
     ("os_release", "pattern", "said", "remedy"),
     [
-        (DEBIAN, "apt-get *install -y --allow*", "E: Unable to locate package x", "one_version"),
+        (DEBIAN, "apt-get *install -y --allow*", "E: Unable to locate package x", "no pin"),
+        (
+            DEBIAN,
+            "apt-get *install -y --allow*",
+            "E: Unable to locate package opennebula-x",
+            "one_version",
+        ),
+        (
+            DEBIAN,
+            "apt-get *install -y --allow*",
+            "E: Package 'rsync' has no installation candidate",
+            "no pin",
+        ),
+        (
+            DEBIAN,
+            "apt-get *install -y --allow*",
+            "E: Held packages were changed and -y was used without --allow-change-held-packages.",
+            "held back",
+        ),
         (DEBIAN, "apt-get *install -y --allow*", "E: you have held broken packages", "held back"),
         (
             DEBIAN,
@@ -1208,6 +1236,8 @@ def test_a_lock_that_is_never_released_is_reported_with_its_holder(
         (DEBIAN, "apt-get *install -y --allow*", "E: Failed to fetch http://m", "pkg_cache_proxy"),
         (DEBIAN, "apt-get *install -y --allow*", "E: Who knows", "run the same with apt"),
         (ALMA, "dnf * install *", " - nothing provides libx", "held back"),
+        (ALMA, "dnf * install *", "Error: Unable to find a match: rsync", "no pin"),
+        (LEAP, "zypper * install *", "No provider of 'rsync' found.", "no pin"),
         (ALMA, "dnf * install *", "warning: %post scriptlet failed", "/var/log/dnf.rpm.log"),
         (LEAP, "zypper * install *", "Download (curl) error", "pkg_cache_proxy"),
         (LEAP, "zypper * install *", "%post scriptlet failed", "/var/log/zypp/history"),
@@ -1219,6 +1249,16 @@ def test_the_remedy_fits_the_package_managers_message(
     one = host(tmp_path, os_release)
     one.fail(pattern, said)
     assert remedy in one.run("install", variables()).values["remedy"]
+
+
+def test_lists_that_cannot_be_read_explain_a_missing_package(tmp_path: Path) -> None:
+    one = host(tmp_path, DEBIAN)
+    unread = "E: Failed to fetch http://deb/InRelease  Could not resolve 'deb'"
+    one.fail("apt-get * update", unread)
+    one.fail("apt-get *install -y --allow*", "E: Unable to locate package rsync")
+    answer = one.run("install", variables()).values
+    assert answer["seen"] == f"{unread}\nE: Unable to locate package rsync"
+    assert "the host reaches that address" in answer["remedy"]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,8 @@ lock_holder() {
     case $found in *[!0-9]* | "") echo "$found" ;; *) process "$found" ;; esac
 }
 package_log=/var/log/apt/term.log
-says_blocked="unmet dependencies|held broken packages|onflicts|would remove"
+says_missing="Unable to locate|no installation candidate|not installable"
+says_blocked="unmet dependencies|eld broken packages|eld packages were changed|onflicts|would remove"
 says_script="Sub-process /usr/bin/dpkg returned"
 says_offline="Failed to fetch|Temporary failure|ould not connect"
 installed_packages() {
@@ -54,6 +55,7 @@ forget_token() {
     [ ! -e "$source_file" ] || grep -q '^# Credentials: none$' "$source_file" || rm -f "$token_file"
 }
 # From now on, what is downloaded is in $trial, no hook of apt runs, and the proxy in proxy is used.
+# No lock is needed.
 isolate() {
     mkdir -p "$trial/lists/partial"
     cat >"$trial/apt.conf" <<END
@@ -61,6 +63,9 @@ Dir::State::lists "$trial/lists";
 Dir::Etc::netrc "$token_file";
 Dir::Cache::pkgcache "";
 Dir::Cache::srcpkgcache "";
+Acquire::GzipIndexes "true";
+Acquire::Languages "none";
+Debug::NoLocking "true";
 #clear APT::Update::Pre-Invoke;
 #clear APT::Update::Post-Invoke;
 #clear APT::Update::Post-Invoke-Success;
@@ -136,16 +141,19 @@ use_source() {
 }
 refresh() { ask apt update && ! grep -q '^[EW]:' <<<"$said"; }
 install_packages() {
-    # Other repositories may fail: the installation reports what is missing.
-    ask apt update || true
-    _install "$@"
+    local unread=
+    # Other repositories may fail, if nothing of theirs is needed.
+    refresh || unread=$(reasons)
+    _install "$@" || blame "$unread"
 }
 install_files() { _install "$1"/*.deb; }
 _install() {
     ask dpkg --configure -a || true
-    fault=other
-    careful_install -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "$@" && return 0
-    case $said in *"Unable to locate"*) fault=absent ;; esac
+    careful_install -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "$@"
+}
+# A list that could not be read may be the reason why a package is missing. Always fails.
+blame() {
+    [ -z "$1" ] || [[ ! $said =~ $says_missing ]] || said=$1$'\n'$said
     return 1
 }
 # With -y, apt also removes what conflicts with a new package. An older OpenNebula's packages may
@@ -165,11 +173,26 @@ removed_by() {
     { unpinned_install -s "$@" 2>/dev/null || true; } |
         sed -nE '/^Remv (lib)?opennebula/!s/^Remv ([^ ]+).*/\1/p' | sort -u | paste -sd' '
 }
-# Packages of others that the installation of these would remove, as far as the host's lists tell.
-would_remove() {
+# Simulate the installation, with lists that are read now if the host's own do not suffice.
+try_install() { # PACKAGE...
+    local unread= names=("${@%%=*}")
+    # The installation first repairs what an interrupted one left.
+    [ -z "$(dpkg --audit)" ] || return 0
     copy_sources
-    find /var/lib/apt/lists -maxdepth 1 -type f -name '*_*' -exec ln -sf -t "$trial/lists" {} + 2>/dev/null || true
-    removed_by -o Dir::Etc::sourceparts="$trial/parts" "$@"
+    isolated+=(-o Dir::Etc::sourceparts="$trial/parts" -o Dir::State::status="$trial/status")
+    # The installation releases these packages if they are held back.
+    names=$(IFS='|' && echo "${names[*]}")
+    sed -E "/^Package: ($names)\$/,/^\$/s/^Status: hold /Status: install /" \
+        /var/lib/dpkg/status >"$trial/status"
+    if [ "$refresh" = yes ]; then
+        refresh_lists
+    else
+        find /var/lib/apt/lists -maxdepth 1 -type f -name '*_*' -exec ln -sf -t "$trial/lists" {} + 2>/dev/null || true
+        ! careful_install -s "$@" || return 0
+        find "$trial/lists" -type l -delete
+        refresh || unread=$(reasons)
+    fi
+    careful_install -s "$@" || blame "$unread"
 }
 # Our pin is for the present version.
 unpinned_install() {

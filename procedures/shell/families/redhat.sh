@@ -78,7 +78,7 @@ download_again() {
     ask dnf -q -y --disableexcludepkgs=opennebula --downloadonly --destdir="$1" reinstall "${names[@]/=/-}"
 }
 refresh() { ask dnf -q makecache --refresh; }
-no_such_package="No match for argument|Unable to find a match"
+says_missing="No match for argument|Unable to find a match"
 install_on_trial() { dnf_on_trial install "${@/=/-}"; }
 remove_packages() { ask dnf -q -y --noautoremove remove "$@" || refuse "$manager to remove $*" "$(reasons)" "$(package_remedy)"; }
 release() { ask dnf -q versionlock delete "$@" || refuse "$manager to release $*" "$(reasons)" "$(package_remedy)"; }

@@ -29,8 +29,8 @@ has() {
     local version=${2#*=}
     compgen -G "$1/${2%%=*}-${version#*:}.*.rpm" >/dev/null
 }
-# Without --allowerasing, dnf and zypper refuse what would remove a package.
-would_remove() { :; }
+# Not tried: the solvers' own caches would change.
+try_install() { [ "$refresh" != yes ] || refresh_lists; }
 packaged_schema() {
     local file
     for file in "$1"/opennebula-*.rpm; do
@@ -57,7 +57,6 @@ install_packages() {
     local status=0
     { ask keep_configuration && ask install_on_trial "$@"; } || status=1
     bring_back_configuration
-    if [[ $said =~ $no_such_package ]]; then fault=absent; else fault=other; fi
     return "$status"
 }
 # Replace the installed packages, up or down, with nothing but the packages of the folder.

@@ -98,7 +98,7 @@ download_again() {
     fetch_packages "$1" "zypper --reposd-dir $trial/present --pkg-cache-dir $1" --force "${@:2}"
 }
 refresh() { ask zypper refresh; }
-no_such_package="not found|No provider of"
+says_missing="not found|No provider of"
 install_on_trial() { did zypper_on_trial install --oldpackage --auto-agree-with-licenses "$@"; }
 remove_packages() { ask zypper remove "$@" || refuse "$manager to remove $*" "$(reasons)" "$(package_remedy)"; }
 release() { ask zypper removelock "$@" || refuse "$manager to release $*" "$(reasons)" "$(package_remedy)"; }
