@@ -175,14 +175,14 @@ removed_by() {
 }
 # Simulate the installation, with lists that are read now if the host's own do not suffice.
 try_install() { # PACKAGE...
-    local unread= names=("${@%%=*}")
+    local unread= names
     # The installation first repairs what an interrupted one left.
     [ -z "$(dpkg --audit)" ] || return 0
     copy_sources
     isolated+=(-o Dir::Etc::sourceparts="$trial/parts" -o Dir::State::status="$trial/status")
     # The installation releases these packages if they are held back.
-    names=$(IFS='|' && echo "${names[*]}")
-    sed -E "/^Package: ($names)\$/,/^\$/s/^Status: hold /Status: install /" \
+    names=$(printf '%s|' "${@%%=*}")
+    sed -E "/^Package: (${names%|})\$/,/^\$/s/^Status: hold /Status: install /" \
         /var/lib/dpkg/status >"$trial/status"
     if [ "$refresh" = yes ]; then
         refresh_lists
