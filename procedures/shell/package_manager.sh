@@ -50,7 +50,7 @@ package_remedy() {
     local theirs="(ackage |ackage '|match: |argument: |provider of ')opennebula"
     case $(fault_among offline missing blocked script) in
         missing)
-            if grep -E "$says_missing" <<<"$said" | grep -qE "$theirs"; then
+            if grep -E "$says_missing" <<<"$said" | grep -v candidate | grep -qE "$theirs"; then
                 echo "correct opennebula-ha:one_version, opennebula-ha:repository or opennebula-ha:features"
             else
                 echo "see that one of the host's repositories has that package, and that no pin or exclusion on the host forbids it; then run again"

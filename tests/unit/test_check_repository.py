@@ -100,7 +100,8 @@ def test_apt_uses_lists_of_its_own_and_runs_no_hook(tmp_path: Path) -> None:
         f"{APT} indextargets {ONLY_NEW} --format $(FILENAME) Identifier: Packages",
         "apt-helper cat-file Packages",
         "dpkg --audit",
-        f"{APT} {ALL} install -y --allow-downgrades -o Dir::Etc::preferencesparts=/run/TRIAL"
+        f"{APT} {ALL} install -y --allow-downgrades -q=1"
+        " -o Dir::Etc::preferencesparts=/run/TRIAL"
         " --no-remove -s opennebula opennebula-flow=7.2.1-1 rsync",
     ]
     conf = one.file("conf")

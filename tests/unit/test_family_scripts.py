@@ -160,7 +160,7 @@ def test_scripts_name_no_package_manager() -> None:
 # Installing
 
 APT_GET = "apt-get -qq -o Acquire::Retries=2 -o Acquire::http::Timeout=20"
-UNPINNED = "-y --allow-downgrades -o Dir::Etc::preferencesparts=/run/TRIAL"
+UNPINNED = "-y --allow-downgrades -q=1 -o Dir::Etc::preferencesparts=/run/TRIAL"
 CURL = "curl -fsSL --retry 2 --connect-timeout 15"
 ASK_DEB = r"dpkg-query -W -f ${db:Status-Status} ${Version}\n opennebula"
 ASK_RPM = r"rpm -q --qf %{EVR}\n opennebula"
@@ -1249,6 +1249,33 @@ def test_the_remedy_fits_the_package_managers_message(
     one = host(tmp_path, os_release)
     one.fail(pattern, said)
     assert remedy in one.run("install", variables()).values["remedy"]
+
+
+def test_apt_names_the_packages_that_it_cannot_install(tmp_path: Path) -> None:
+    one = host(tmp_path, DEBIAN)
+    one.fail("apt-get *install -y --allow*", BLOCKED)
+    answer = one.run("install", variables()).values
+    assert answer["seen"] == (
+        "The following packages have unmet dependencies:\n"
+        " opennebula : Depends: libx but 1 is to be installed\n"
+        "E: Unable to correct problems, you have held broken packages."
+    )
+    assert "held back" in answer["remedy"]
+
+
+BLOCKED = """\
+Reading package lists...
+Building dependency tree...
+Reading state information...
+Some packages could not be installed. This may mean that you have
+requested an impossible situation or if you are using the unstable
+distribution that some required packages have not yet been created
+or been moved out of Incoming.
+The following information may help to resolve the situation:
+
+The following packages have unmet dependencies:
+ opennebula : Depends: libx but 1 is to be installed
+E: Unable to correct problems, you have held broken packages."""
 
 
 def test_lists_that_cannot_be_read_explain_a_missing_package(tmp_path: Path) -> None:

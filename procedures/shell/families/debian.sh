@@ -140,10 +140,11 @@ use_source() {
     rm -f "$former_source_file"
 }
 refresh() { ask apt update && ! grep -q '^[EW]:' <<<"$said"; }
+unread_lists() { grep '^E:\|Failed to fetch' <<<"$said" || true; }
 install_packages() {
     local unread=
     # Other repositories may fail, if nothing of theirs is needed.
-    refresh || unread=$(reasons)
+    refresh || unread=$(unread_lists)
     _install "$@" || blame "$unread"
 }
 install_files() { _install "$1"/*.deb; }
@@ -161,7 +162,15 @@ blame() {
 careful_install() {
     local others
     ask unpinned_install --no-remove "$@" && return 0
-    case $said in *"remove is disabled"*) ;; *) return 1 ;; esac
+    case $said in
+        *"remove is disabled"*) ;;
+        *)
+            said=$(sed '/^Reading \|^Building \|^$/d
+                /^Some packages could not be installed/,/^The following information/d
+                /^Package .* is not available/,/^is only available/d' <<<"$said")
+            return 1
+            ;;
+    esac
     others=$(removed_by "$@")
     if [ -n "$others" ]; then
         said="E: It would remove $others"
@@ -190,7 +199,7 @@ try_install() { # PACKAGE...
         find /var/lib/apt/lists -maxdepth 1 -type f -name '*_*' -exec ln -sf -t "$trial/lists" {} + 2>/dev/null || true
         ! careful_install -s "$@" || return 0
         find "$trial/lists" -type l -delete
-        refresh || unread=$(reasons)
+        refresh || unread=$(unread_lists)
     fi
     careful_install -s "$@" || blame "$unread"
 }
@@ -199,7 +208,9 @@ unpinned_install() {
     local status=0 parts
     parts=$(mktemp -d /run/opennebula-ha-trial.XXXXXX) &&
         others_of /etc/apt/preferences.d "$pin_file" "$pin_file" "$parts" || return 1
-    apt install -y --allow-downgrades -o Dir::Etc::preferencesparts="$parts" "$@" || status=$?
+    # With -qq, apt would not name the packages that it cannot install.
+    apt install -y --allow-downgrades -q=1 -o Dir::Etc::preferencesparts="$parts" "$@" ||
+        status=$?
     rm -rf "$parts"
     return "$status"
 }
