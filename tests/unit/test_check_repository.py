@@ -107,8 +107,8 @@ def test_apt_uses_lists_of_its_own_and_runs_no_hook(tmp_path: Path) -> None:
     conf = one.file("conf")
     assert 'Dir::State::lists "/run/TRIAL/lists";' in conf
     assert f'Acquire::http::Proxy "{PROXY}";' in conf
-    for hook in ("Pre-Invoke", "Post-Invoke", "Post-Invoke-Success"):
-        assert f"#clear APT::Update::{hook};" in conf
+    for hooks in ("APT::Update", "APT::Install"):
+        assert f"#clear {hooks};" in conf
 
 
 def test_dnf_and_zypper_use_caches_of_their_own(tmp_path: Path) -> None:

@@ -66,9 +66,8 @@ Dir::Cache::srcpkgcache "";
 Acquire::GzipIndexes "true";
 Acquire::Languages "none";
 Debug::NoLocking "true";
-#clear APT::Update::Pre-Invoke;
-#clear APT::Update::Post-Invoke;
-#clear APT::Update::Post-Invoke-Success;
+#clear APT::Update;
+#clear APT::Install;
 END
     [ -z "$proxy$(proxy_in_use)" ] || proxy_settings "$proxy" >>"$trial/apt.conf"
     isolated=(-c "$trial/apt.conf")
