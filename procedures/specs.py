@@ -137,6 +137,19 @@ class MountSpec(Spec):
             return ""
         return f"{host} {port}" if port.isdecimal() and int(port) else ""
 
+    @property
+    def trial(self) -> str:
+        """Return how to try a share without a change of it, or of the host; empty if it has none.
+
+        ``FSTYPE OPTIONS SRC``. Without ``fg`` and ``retry``, an NFS client could go on in the
+        background; with locks, it would start a daemon.
+        """
+        careful = {"nfs": "ro,fg,retry=0,nolock", "cifs": "ro", "smb3": "ro"}
+        careful["nfs4"] = careful["nfs"]
+        if self.fstype not in careful:
+            return ""
+        return f"{self.fstype} {self.opts},{careful[self.fstype]} {self.src}"
+
 
 def _whole(value: Any) -> Any:
     """Return a value with whole numbers as int: a state has floats."""
@@ -342,6 +355,8 @@ class PreparedSpec(Spec):
     """Paths on the host itself of what is mounted there, or what datastores link to."""
     servers: tuple[str, ...] = ()
     """Servers of shares, as ``HOST PORT``."""
+    shares: tuple[str, ...] = ()
+    """Trials of shares: see ``MountSpec``."""
     links: dict[str, str] = Field(default_factory=dict)
     """See ``InstallationSpec``."""
     key: str = ""
@@ -359,6 +374,7 @@ class PreparedSpec(Spec):
             mount_points=tuple(p for p in self.mount_points if p not in old.mount_points),
             sources=tuple(path for path in self.sources if path not in old.sources),
             servers=tuple(server for server in self.servers if server not in old.servers),
+            shares=tuple(share for share in self.shares if share not in old.shares),
             links=dict(self.links.items() - old.links.items()),
             key="" if same_pair else self.key,
             certchain="" if same_pair else self.certchain,

@@ -105,7 +105,7 @@ def _prepared(settings: Settings) -> specs.PreparedSpec:
     fstab = mounts(settings)
     mount_points = tuple(sorted(mount.path for mount in fstab))
     own = {*settings.hosts, *(host.address for host in settings.hosts.values())}
-    servers = {mount.server for mount in fstab if mount.server.partition(" ")[0] not in own}
+    others = [mount for mount in fstab if mount.server.partition(" ")[0] not in own]
     web = web_server(settings)
     # A share is mounted during the installation.
     shares = tuple(f"{path}/" for path in mount_points)
@@ -126,7 +126,8 @@ def _prepared(settings: Settings) -> specs.PreparedSpec:
         sources=tuple(
             sorted(p for p in sources if p.startswith("/") and not f"{p}/".startswith(later))
         ),
-        servers=tuple(sorted(servers - {""})),
+        servers=tuple(sorted({mount.server for mount in others} - {""})),
+        shares=tuple(sorted({mount.trial for mount in others} - {""})),
         links=settings.ds.links,
         key=pair.key if pair else "",
         certchain=pair.certchain if pair else "",

@@ -109,6 +109,7 @@ def _look(
                 "timezone": prepared.timezone,
                 "mount_points": " ".join(prepared.mount_points),
                 "sources": " ".join(prepared.sources),
+                "shares": "\n".join(prepared.shares),
                 "links": "\n".join(f"{number} {path}" for number, path in prepared.links.items()),
                 "key": prepared.key,
                 "certchain": prepared.certchain,

@@ -10,6 +10,7 @@
 #: timezone: or nothing
 #: mount_points
 #: sources: paths of what is mounted there, or linked to
+#: shares: lines FSTYPE OPTIONS SOURCE
 #: links: lines ID PATH
 #: key: path, or nothing
 #: certchain: path

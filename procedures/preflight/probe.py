@@ -240,6 +240,8 @@ authenticationmethods|permitrootlogin|forcecommand|(allow|deny)(users|groups)) /
     """What the host does not have, of what operators prepare: kind and name."""
     blocked_mounts: Mapping[str, str] = fact("blocked_mounts", _by_path, default={})
     """By mount point: the files or the other line of fstab that are in the way."""
+    refused_shares: Mapping[str, str] = fact("refused_shares", _by_path, default={})
+    """By source: why a share could not be mounted in a trial."""
     blocked_links: Mapping[str, str] = fact("blocked_links", _by_path, default={})
     """By the path of a datastore's link: the other link or the files that are in the way."""
     certificate_fault: str = fact("fault_of_own_pair", str, default="")

@@ -1,5 +1,5 @@
 # What operators prepare on a front-end. Variables: accounts, programs, timezone, mount_points, sources,
-# links, key, certchain.
+# shares, links, key, certchain.
 #: use blocks certificate shares
 # Print what the host does not have: lines account, program, source or timezone, and its name. UTC
 # needs no file, and a host without any zone gets them with its packages.
@@ -31,6 +31,26 @@ blocked_mounts() {
         # A share that hangs is mounted.
         [ "$status" = 0 ] || [ "$status" = 137 ] || printf '%s\t%s\n' "$path" "$(first_file_in "$path")"
     done
+}
+# Print why shares cannot be mounted: lines of the source, a tab, and the reason. A trial is in a
+# namespace that ends with it. Only where the program for such shares is installed already.
+refused_shares() {
+    local fstype opts src
+    [ -n "$shares" ] && [ -d /mnt ] || return 0
+    while read -r fstype opts src; do
+        [ -n "$src" ] && type -P "mount.$fstype" >/dev/null || continue
+        findmnt -S "$src" >/dev/null || refusal_of_share "$fstype" "$opts" "$src" &
+    done <<<"$shares"
+    wait
+}
+refusal_of_share() {
+    local said
+    said=$(LC_ALL=C timeout -s KILL 20 unshare -m --propagation private \
+        mount -t "$1" -o "$2" "$3" /mnt 2>&1 </dev/null) && return
+    case $said in
+        unshare:*) ;;
+        *) printf '%s\t%s\n' "$3" "$(paste -sd' ' <<<"${said:-not complete after 20 s}")" ;;
+    esac
 }
 # The same of the links of datastores. A share of the stack in the place of a link is unmounted
 # before.

@@ -143,6 +143,36 @@ def test_a_share_that_hides_files_is_refused(zone: tuple[Lab, Operator]) -> None
     lab.host("n1a2").run("rm /mnt/two/old")
 
 
+# The kernel of a lab's machine may have no NFS: this program decides like a file server.
+MOUNT_NFS = """cat >/sbin/mount.nfs <<'END'
+#!/bin/sh
+[ -e /srv/shared/exported ] && exec mount --bind /srv/one "$2"
+echo "mount.nfs: access denied by server while mounting $1" >&2
+exit 32
+END
+chmod 0755 /sbin/mount.nfs"""
+
+
+def test_a_server_that_refuses_a_share(zone: tuple[Lab, Operator]) -> None:
+    lab, operator = zone
+    links = [{"type": "image", "path": "/mnt/one"}]
+    of_server = {"src": "10.2.50.1:/one", "path": "/mnt/four", "fstype": "nfs", "opts": "port=8080"}
+    before = storage(lab)
+    everywhere(lab, MOUNT_NFS)
+    said = refused(operator, fstab=[share("/mnt/one"), of_server], ds={"config": {"mounts": links}})
+    for name in NAMES:
+        denied = "saw mount.nfs: access denied by server while mounting 10.2.50.1:/one"
+        assert f"{name}: check the shares: expected 10.2.50.1:/one to be mounted, {denied}" in said
+    assert "have its server let this host in" in said
+    assert storage(lab) == before
+    # As the remedy says. The first trials leave nothing behind either.
+    lab.host("n1a1").run("touch /srv/shared/exported")
+    up(operator)
+    assert everywhere(lab, "findmnt -rno TARGET | grep -c '^/mnt'") == {"2"}
+    up(operator, fstab=[share("/mnt/one")])
+    assert everywhere(lab, "findmnt -rno TARGET | grep -c '^/mnt'") == {"1"}
+
+
 def test_another_path_replaces_the_previous_one(zone: tuple[Lab, Operator]) -> None:
     lab, operator = zone
     links = [{"type": "image", "path": "/mnt/two"}]

@@ -794,8 +794,8 @@ def observe(site: Site, host: SimHost, v: Values) -> Values:
 
 
 @script(
-    f"{_OBSERVE} vips targets paths senders accounts programs timezone mount_points sources links"
-    " key certchain"
+    f"{_OBSERVE} vips targets paths senders accounts programs timezone mount_points sources shares"
+    " links key certchain"
 )
 def preflight(site: Site, host: SimHost, v: Values) -> Values:
     return {**look.ground(site, host, v), **look.observed(site, host, v)}

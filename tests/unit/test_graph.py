@@ -243,7 +243,14 @@ SHARE = {"fstab": [{"src": "nas:/one", "path": "/mnt/one", "fstype": "nfs"}]}
         ({"ntp": [{"timezone": "Europe/Madrid"}]}, {"timezone": "Europe/Madrid"}),
         (OWN, {"key": "/etc/ssl/own.key", "certchain": "/mnt/one/own.pem"}),
         # This share is mounted during the installation.
-        ({**OWN, **SHARE}, {"mount_points": ("/mnt/one",), "servers": ("nas 2049",)}),
+        (
+            {**OWN, **SHARE},
+            {
+                "mount_points": ("/mnt/one",),
+                "servers": ("nas 2049",),
+                "shares": ("nfs rw,relatime,ro,fg,retry=0,nolock nas:/one",),
+            },
+        ),
         ({"ssl": {"generate_cert": True}}, {}),
     ],
 )

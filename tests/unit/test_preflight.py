@@ -389,6 +389,7 @@ PREPARED = PreparedSpec(
     accounts=("ubuntu",),
     mount_points=("/mnt/one",),
     servers=("nfs.example.org 2049",),
+    shares=("nfs ro,fg,retry=0,nolock nfs.example.org:/one",),
     key="/etc/ssl/own.key",
     certchain="/etc/x.pem",
 )
@@ -418,6 +419,20 @@ PREPARED = PreparedSpec(
         ),
         (
             {"reached": {**bare("n1a2").reached, ("nfs.example.org", 2049): "no answer"}},
+            "n1a2: check the shares: expected an answer of the server nfs.example.org at port 2049,"
+            " saw no answer",
+        ),
+        (
+            {"refused_shares": {"nfs.example.org:/one": "mount.nfs: access denied by server"}},
+            "n1a2: check the shares: expected nfs.example.org:/one to be mounted, saw mount.nfs:"
+            " access denied by server",
+        ),
+        (
+            # Of a server that does not answer, nothing else is reported.
+            {
+                "reached": {**bare("n1a2").reached, ("nfs.example.org", 2049): "no answer"},
+                "refused_shares": {"nfs.example.org:/one": "not complete after 20 s"},
+            },
             "n1a2: check the shares: expected an answer of the server nfs.example.org at port 2049,"
             " saw no answer",
         ),
@@ -466,6 +481,7 @@ def test_preparations_are_checked_on_new_hosts_and_if_they_change() -> None:
             "accounts": ("alice", "ubuntu"),
             "sources": ("/srv/one",),
             "servers": (*PREPARED.servers, "smb 445"),
+            "shares": (*PREPARED.shares, "cifs ro //smb/one"),
             "links": {"1": "/mnt/one"},
             "timezone": "UTC",
         }
@@ -475,6 +491,7 @@ def test_preparations_are_checked_on_new_hosts_and_if_they_change() -> None:
         accounts=("alice",),
         sources=("/srv/one",),
         servers=("smb 445",),
+        shares=("cifs ro //smb/one",),
         links={"1": "/mnt/one"},
         timezone="UTC",
     )

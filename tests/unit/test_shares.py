@@ -2,6 +2,7 @@
 
 # ruff: noqa: S108 - what is in /tmp is refused
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from settings import parse
 from settings.places import PLACES, why_not
 from settings.specs import preflight
 from tests.unit.bad_configs import CANARY
+from tests.unit.test_family_scripts import DEBIAN, host
 from tests.unit.test_settings import GOOD, faults, raw
 
 SHARE = {"src": "10.2.50.1:/nfs", "path": "/mnt/one", "fstype": "nfs"}
@@ -214,3 +216,46 @@ def test_what_is_mounted_must_be_there_before_the_installation() -> None:
     assert prepared is not None
     assert prepared.sources == ("/srv/files", "/srv/one")
     assert prepared.servers == ("files 445", "nfs1 2049")
+    assert prepared.shares == (
+        "cifs rw,relatime,ro //files/one",
+        "nfs rw,relatime,ro,fg,retry=0,nolock nfs1:/one",
+    )
+
+
+TRIAL = """#!/bin/bash
+[ "$*" = "-m --propagation private mount -t nfs -o ro nfs1:/two /mnt" ] && exit
+echo "mount.nfs: access denied by server while mounting ${@: -2:1}" >&2
+echo "for $*" >&2
+exit 32
+"""
+
+
+def test_a_share_is_tried_in_a_namespace_of_its_own(tmp_path: Path) -> None:
+    one = host(tmp_path, DEBIAN)
+    for name, text in {
+        "unshare": TRIAL,
+        "mount.nfs": "",
+        "findmnt": '#!/bin/bash\n[ "$2" = nfs1:/three ]',
+    }.items():
+        one.file(f"bin/{name}", text)
+        (one.root / "bin" / name).chmod(0o755)
+    shares = ("nfs ro nfs1:/one", "nfs ro nfs1:/two", "nfs ro nfs1:/three", "cifs ro //smb/one")
+    lines = "\n".join(shares)
+    output = one.call("prepared", f"shares='{lines}'; tell refused \"$(refused_shares)\"")
+    command = "-m --propagation private mount -t nfs -o ro nfs1:/one /mnt"
+    assert output.values["refused"] == (
+        f"nfs1:/one\tmount.nfs: access denied by server while mounting nfs1:/one for {command}"
+    )
+
+
+def test_a_host_that_cannot_try_a_share_is_not_refused(tmp_path: Path) -> None:
+    one = host(tmp_path, DEBIAN)
+    for name, text in {
+        "unshare": "#!/bin/bash\necho 'unshare: unshare failed: Operation not permitted'\nexit 1",
+        "mount.nfs": "",
+        "findmnt": "#!/bin/bash\nexit 1",
+    }.items():
+        one.file(f"bin/{name}", text)
+        (one.root / "bin" / name).chmod(0o755)
+    text = "shares='nfs ro nfs1:/one'; tell refused \"$(refused_shares)\""
+    assert one.call("prepared", text).values["refused"] == ""

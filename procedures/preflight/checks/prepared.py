@@ -88,7 +88,7 @@ def mounts(site: Site) -> Iterator[Finding]:
 
 @always
 def shares(site: Site) -> Iterator[Finding]:
-    """Check that what is mounted or linked to exists, and that the servers of shares answer."""
+    """Check that what is mounted or linked to exists, and that servers let each host mount."""
     for name, path in _missing(site, "source"):
         yield fault(
             name,
@@ -99,10 +99,12 @@ def shares(site: Site) -> Iterator[Finding]:
             " then run again",
         )
     for name, probe in _probes(site):
+        silent = []
         for server in site.change.prepared_on(name).servers:
             host, port = server.split()
             said = probe.reached.get((host, int(port)), "open")
             if said != "open":
+                silent.append(host)
                 yield fault(
                     name,
                     "check the shares",
@@ -110,6 +112,16 @@ def shares(site: Site) -> Iterator[Finding]:
                     seen=said,
                     remedy="see that it runs, and that no firewall is between it and this host; or"
                     " correct src in opennebula-ha:fstab; then run again",
+                )
+        for source, said in probe.refused_shares.items():
+            if not any(host in source for host in silent):
+                yield fault(
+                    name,
+                    "check the shares",
+                    expected=f"{source} to be mounted",
+                    seen=said,
+                    remedy="correct that entry of opennebula-ha:fstab, or have its server let this"
+                    " host in; then run again",
                 )
 
 
