@@ -144,7 +144,8 @@ def test_a_share_that_hides_files_is_refused(zone: tuple[Lab, Operator]) -> None
 
 
 # The kernel of a lab's machine may have no NFS: this program decides like a file server.
-MOUNT_NFS = """cat >/sbin/mount.nfs <<'END'
+MOUNT_NFS = """dpkg-divert --quiet --local --add --no-rename /sbin/mount.nfs
+cat >/sbin/mount.nfs <<'END'
 #!/bin/sh
 [ -e /srv/shared/exported ] && exec mount --bind /srv/one "$2"
 echo "mount.nfs: access denied by server while mounting $1" >&2
