@@ -14,7 +14,7 @@ from procedures import health, zone_leader
 from procedures.bootstrap.bootstrap import refused
 from procedures.context import Access
 from procedures.facts.facts import Facts
-from procedures.facts.observe import all_facts, facts, require_names
+from procedures.facts.observe import all_facts, facts, require_names, zone_view
 from procedures.install import storage
 from procedures.oned_service import assign_server_id, start, stop
 from procedures.specs import MemberSpec
@@ -196,6 +196,7 @@ class Join:
         """
         name = self.spec.host.name
         lacking: list[str] = []
+        self._complete_majority()
         view = zone_leader.wait_for_leader(self.access, self.hosts)
         deadline = time.monotonic() + PATIENCE
 
@@ -228,6 +229,28 @@ class Join:
             " opennebula-ha:lost",
         )
 
+    def _complete_majority(self) -> None:
+        """Start this server if the others cannot elect a leader without it.
+
+        A zone of one has a majority of two as soon as the second server is registered. If the first
+        one then restarts before the second one has started, both wait for each other. The data
+        decide who leads: the second one has a copy.
+        """
+        name, statuses = self.spec.host.name, zone_view(self.access, self.hosts).statuses
+        running = sorted(statuses.keys() & self.hosts.keys(), key=lambda n: -statuses[n].index)
+        if not running or name in running or ZoneView((), statuses).leader():
+            return
+        other = facts(self.access, self.hosts[running[0]], self.spec.zone.database)
+        entry = ZoneView(other.pool, statuses).entry(name)
+        voters = {one.name for one in other.pool} & statuses.keys()
+        if entry is None or len(voters) + 1 != quorum(len(other.pool)):
+            return
+        own = facts(self.access, self.spec.host, self.spec.zone.database)
+        if own.has_content and own.identity == other.identity and not own.active:
+            self.access.report(f"{name}: start: without it no leader can be elected")
+            assign_server_id(self.access, self.spec.zone, own, entry.id, other.zone_body)
+            start(self.access, self.spec.host, entry.id)
+
     def _register(self) -> ServerEntry:
         name = self.spec.host.name
         self.access.report(f"{name}: register with the leader")
@@ -248,6 +271,7 @@ class Join:
         )
 
     def _start(self, entry: ServerEntry) -> None:
+        self._complete_majority()
         leader = self._leader_of(zone_leader.wait_for_leader(self.access, self.hosts))
         body = facts(self.access, self.hosts[leader], self.spec.zone.database).zone_body
         own = facts(self.access, self.spec.host, self.spec.zone.database)

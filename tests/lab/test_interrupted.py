@@ -42,6 +42,28 @@ def test_up_resumes_after_each_kind_of_interruption(make_lab: MakeLab, tmp_path:
     assert operator.up("--expect-no-changes").ok
 
 
+@pytest.mark.campaign
+def test_a_power_cut_after_the_second_server_is_registered(
+    make_lab: MakeLab, tmp_path: Path
+) -> None:
+    """A majority of two needs it, and it has not started yet."""
+    lab = make_lab(3, template="mariadb")
+    operator = Operator(lab, tmp_path, front_ends=THREE[:1])
+    operator.config["force_ha"] = True
+    resume(operator)
+    with Writer(lab) as writer:
+        operator.config["frontends"] = operator.list_of(THREE)
+        interrupt(operator, Fault("api add_server", 1, "after"))
+        for host in lab.hosts:
+            host.kill()
+        for host in lab.hosts:
+            host.start()
+        resume(operator)
+    leader = assert_whole(lab, THREE)
+    assert writer.lost(one(lab.host(leader), "oneuser list")) == []
+    assert operator.up("--expect-no-changes").ok
+
+
 def interrupt(operator: Operator, fault: Fault) -> None:
     """Run ``up`` with a fault that must take place."""
     run, _, fired = operator.up_with(fault)

@@ -46,6 +46,9 @@ KNOWN = [
     # oned has its database, but the mark of a blank host still exists; at the boot oned starts.
     ("bootstrap one", ("n1 bootstrap", How.INSIDE, 5), "a power cut"),
     ("bootstrap", ("n2 start", How.INSIDE, 2), "a power cut"),
+    # The second server is registered, but not started: the first one is no majority of two.
+    ("grow from one", ("n1 api add n2", How.AFTER), "a power cut"),
+    ("grow from one", ("n2 assign_server_id", How.INSIDE), "a power cut"),
     # The config already lists three; the state has one outside any zone.
     ("convert to three", ("n1 stop", How.BEFORE), "a refresh"),
     # What has left still has a name on the others, and no restart may wait for what is stopped.
