@@ -1,9 +1,11 @@
 # Report the services next to oned, after some of them were stopped or started.
-#: use units vip
+#: use configuration units vip
 #: units: to report
 #: stop: units
 #: start: units
 #: addresses: VIPs: without any of them this host no longer leads, and nothing is started; or nothing
+# A restart may have been interrupted after its success.
+drop_former_conf
 for unit in $stop; do
     step "stop $unit on a follower"
     systemctl stop "$unit.service"

@@ -1,6 +1,6 @@
 # Check OpenNebula's package repository, and try the installation. Changes nothing: what it downloads
 # is in a folder of its own.
-#: use family package_manager repository
+#: use package_manager repository
 #: url
 #: key_url
 #: key

@@ -1,5 +1,5 @@
 # Set up the web server with TLS in front of FireEdge.
-#: use certificate family package_manager units
+#: use certificate package_manager units
 #: server: apache or nginx
 #: key: path
 #: certchain: path

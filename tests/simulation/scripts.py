@@ -606,6 +606,7 @@ def send(site: Site, host: SimHost, v: Values) -> Effects:
 
 @script("units stop start addresses")
 def services(site: Site, host: SimHost, v: Values) -> Effects:
+    drop_former_conf(host)
     for name in v["stop"].split():
         host.units[name].active = False
         yield

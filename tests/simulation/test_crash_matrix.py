@@ -49,6 +49,9 @@ KNOWN = [
     # The second server is registered, but not started: the first one is no majority of two.
     ("grow from one", ("n1 api add n2", How.AFTER), "a power cut"),
     ("grow from one", ("n2 assign_server_id", How.INSIDE), "a power cut"),
+    # oned runs with its new configuration; the former file still exists.
+    ("change oned", ("n1 restart", How.INSIDE, 3), "nothing"),
+    ("change oned", ("n1 restart", How.INSIDE, 2), "a power cut"),
     # The config already lists three; the state has one outside any zone.
     ("convert to three", ("n1 stop", How.BEFORE), "a refresh"),
     # What has left still has a name on the others, and no restart may wait for what is stopped.
