@@ -111,8 +111,11 @@ class InstallationProvider(Provider):
         """
         from procedures.install.hosts_file import change_names
         from procedures.install.remove import remove
+        from procedures.membership.leave import require_left
 
         name, run = op.spec.host.name, op.run
+        if op.spec.hooks is not None and name not in {*run.front_ends, *run.lost}:
+            require_left(op.access, op.spec.host, run.front_ends, op.spec.database)
         is_renamed = name not in run.front_ends and run.has(op.spec.host)
         if run.names_hosts and name not in run.front_ends:
             change_names(op.access, run.front_ends, removed=name)

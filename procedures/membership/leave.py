@@ -26,7 +26,7 @@ from procedures.membership.member_status import member_status
 from procedures.membership.repair import repair
 from procedures.oned_service import stop
 from procedures.parallel import side_by_side
-from procedures.specs import MemberSpec, ZoneSpec
+from procedures.specs import Database, MemberSpec, ZoneSpec
 from procedures.standalone import survive
 from procedures.switchover import switch_over
 from procedures.transfer.seed import dump
@@ -115,6 +115,28 @@ def forget(access: Access, zone: ZoneSpec, lost: Iterable[str], hosts: Mapping[s
             if entry.name in lost:
                 access.report(f"remove {entry.name}, which is lost")
                 _delete(access, entry, hosts)
+
+
+def require_left(access: Access, host: Host, hosts: Mapping[str, Host], database: Database) -> None:
+    """Raise HostError if the zone of these hosts lists that host, which is about to be stopped.
+
+    That happens after a run that was killed during its join, without a record in the state.
+    """
+    view = zone_view(access, hosts)
+    listed = {entry.name for entry in view.pool}
+    if view.statuses and not listed:
+        known = facts_where_possible(access, hosts, database)
+        listed = {entry.name for front_end in known.values() for entry in front_end.pool}
+    if host.name in listed:
+        raise HostError(
+            host.name,
+            "remove the installation",
+            expected="a host that is no server of the zone",
+            seen=f"{host.name} in the zone's list of servers, and not in the state: a run was"
+            " interrupted while it joined",
+            remedy=f"list {host.name} under opennebula-ha:frontends again, and run pulumi up; then"
+            " it can be removed from the list",
+        )
 
 
 def require_gone(access: Access, lost: Mapping[str, str], hosts: Mapping[str, Host]) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import random
+from collections.abc import Callable
 from copy import deepcopy
 from functools import cache
 
@@ -11,7 +12,17 @@ from tests.runs import CAMPAIGN
 from tests.simulation.driver import Config, Failed, Operator
 from tests.simulation.faults import Fault, How, every
 from tests.simulation.product import hook_path
-from tests.simulation.scenarios import FIVE, ONE, THREE, check, end, refresh, settled
+from tests.simulation.scenarios import (
+    FIVE,
+    ONE,
+    THREE,
+    check,
+    end,
+    nothing,
+    power_cut,
+    refresh,
+    settled,
+)
 
 CELLS = 6
 """The number of faults of each change, outside the campaign."""
@@ -31,6 +42,7 @@ CHANGES: dict[str, tuple[Config, Config]] = {
     "a scheduler": (THREE, THREE.but(sched_drs={"PREDICT": 1})),
     "two more": (THREE, FIVE),
     "another one": (THREE, Config.of("n2", "n3", "n4")),
+    "two more than one": (ONE, THREE),
     "two less": (THREE, ONE),
     "more, and an attribute": (THREE, FIVE.but(oned={"LOG_CALL_FORMAT": "x"})),
     "a patch": (THREE.but(one_version="7.2.0"), THREE.but(one_version="7.2.1")),
@@ -119,3 +131,36 @@ def test_a_name_goes_also_of_one_that_was_never_installed(*, refreshed: bool) ->
     executions = [what for what, _, _ in operator.faults.seen]
     cut = Fault(executions.index("n1 configure") + 1, How.BEFORE)
     put_back("two more", cut, refreshed=refreshed)
+
+
+@pytest.mark.parametrize("then", [nothing, refresh, power_cut])
+@pytest.mark.parametrize("name", ["two more than one", "two more"])
+def test_a_server_that_the_state_does_not_have_is_not_stopped(
+    name: str, then: Callable[[Operator, Config], None]
+) -> None:
+    """The CLI alone does not record a create that was killed: only ``make up`` does."""
+    config, changed = CHANGES[name]
+    operator = start(name)
+    operator.up(changed)
+    executions = [what for what, _, _ in operator.faults.seen]
+    cells = faults(name)
+    sample = cells if CAMPAIGN else cells[:: max(1, len(cells) // CELLS)]
+    newcomer = "n2" if config == ONE else "n4"
+    starts = Fault(executions.index(f"{newcomer} start"), How.AFTER)
+    messages = []
+    for fault in [*sample, starts]:
+        operator = start(name)
+        with contextlib.suppress(Failed):
+            operator.up(changed, fault)
+        then(operator, changed)
+        try:
+            operator.up(config)
+        except Failed as error:
+            messages.append(str(error))
+            # As the remedy says.
+            operator.up(changed)
+            operator.up(config)
+        check(operator, config)
+    remedy = "under opennebula-ha:frontends again, and run pulumi up"
+    assert messages
+    assert all(remedy in message for message in messages), messages
