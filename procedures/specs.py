@@ -141,7 +141,7 @@ class MountSpec(Spec):
     def trial(self) -> str:
         """Return how to try a share without a change of it, or of the host; empty if it has none.
 
-        ``FSTYPE OPTIONS SRC``. Without ``fg`` and ``retry``, an NFS client could go on in the
+        ``FSTYPE OPTIONS SRC``. Without ``fg`` and ``retry``, an NFS client could continue in the
         background; with locks, it would start a daemon.
         """
         careful = {"nfs": "ro,fg,retry=0,nolock", "cifs": "ro", "smb3": "ro"}

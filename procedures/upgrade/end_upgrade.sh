@@ -6,7 +6,9 @@ step "start oned"
 end_trust
 drop_incoming
 keep_enabled opennebula.service
-rm -f "$upgrading"
 [ "$takes_staged" != yes ] || end_stage
-run_oned start "oned to start" "read /var/log/one/oned.log and 'journalctl -u opennebula' on the host, correct what they name, then run again"
+try_oned start || refuse "oned to start" "$why" \
+    "read /var/log/one/oned.log and 'journalctl -u opennebula' on the host, correct what they name, then run again"
+# Not earlier: as long as it exists, the next run repeats this.
+rm -f "$upgrading"
 restart_gui

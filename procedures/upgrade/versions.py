@@ -1,5 +1,6 @@
 """Decide how OpenNebula's version changes: what is due, and what the config permits. Pure."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -148,4 +149,4 @@ def goes_back(schema: str, new: str) -> bool:
 
 
 def _numbers(schema: str) -> list[int]:
-    return [int(part) for part in schema.partition("/")[0].split(".") if part]
+    return [int(part) for part in re.findall(r"\d+", schema.partition("/")[0])]

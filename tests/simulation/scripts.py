@@ -402,12 +402,13 @@ def end_upgrade(site: Site, host: SimHost, v: Values) -> Effects:
     yield
     host.enable("opennebula")
     yield
-    host.upgrading = ""
-    yield
     if v["takes_staged"] == "yes":
         host.staged = None
         yield
-    run_oned(site, host)
+    if why := try_oned(site, host):
+        raise Refused("oned to start", why)
+    yield
+    host.upgrading = ""
     restart_gui(site, host)
     return None
 

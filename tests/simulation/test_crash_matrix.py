@@ -62,6 +62,11 @@ KNOWN = [
     ("upgrade the database", ("n3 stop", How.BEFORE), "a refresh"),
     # The database is in place; the received copy still exists.
     ("upgrade the database", ("n3 restore", How.INSIDE, 12), "nothing"),
+    # The database has no version of a release.
+    ("upgrade the database", ("n2 upgrade_database", How.INSIDE, 1), "nothing"),
+    # The upgrade has ended on this server, except for the start of oned.
+    ("upgrade the database", ("n1 end_upgrade", How.INSIDE, 3), "nothing"),
+    ("go back", ("n3 end_upgrade", How.INSIDE, 3), "nothing"),
     # The new opennebula is installed, but not all of its other packages.
     ("upgrade the database", ("n2 swap", How.INSIDE, 3), "nothing"),
     ("go back", ("n3 restore", How.INSIDE, 14), "nothing"),

@@ -200,7 +200,7 @@ def test_packages_of_opennebula_may_be_removed(tmp_path: Path) -> None:
         ("E: Held packages were changed and -y was used without --allow", "held back"),
     ],
 )
-def test_packages_that_cannot_be_installed_are_refused_as_by_the_installation(
+def test_packages_that_cannot_be_installed_are_refused(
     tmp_path: Path, said: str, remedy: str
 ) -> None:
     one = publishing(tmp_path, DEBIAN)
@@ -213,7 +213,7 @@ def test_packages_that_cannot_be_installed_are_refused_as_by_the_installation(
     assert files(one) == before
 
 
-def test_lists_are_read_if_those_of_the_host_do_not_suffice(tmp_path: Path) -> None:
+def test_lists_are_read_if_the_hosts_own_do_not_suffice(tmp_path: Path) -> None:
     """Those of a new host are empty until its first update."""
     one = publishing(tmp_path, DEBIAN)
     one.file("var/lib/apt/lists/deb_InRelease", "old")
@@ -257,7 +257,7 @@ def test_only_what_the_installation_releases_counts_as_released(tmp_path: Path) 
 
 
 @EACH
-def test_all_repositories_must_be_readable_if_the_stack_refreshes_them(
+def test_all_repositories_must_be_readable_if_they_are_refreshed(
     tmp_path: Path, os_release: str
 ) -> None:
     one = publishing(tmp_path, os_release)
