@@ -12,6 +12,9 @@ from opennebula.api import has_grpc
 from opennebula.managed_settings import Setting
 from opennebula.zone import endpoint, grpc_endpoint
 
+_NFS = ("nfs", "nfs4")
+_SMB = ("cifs", "smb3")
+
 
 class Spec(Strict):
     """The base of all specs."""
@@ -129,9 +132,9 @@ class MountSpec(Spec):
         options = dict(option.partition("=")[::2] for option in self.opts.split(","))
         if "udp" in {*options, options.get("proto")}:
             return ""
-        if self.fstype in ("nfs", "nfs4"):
+        if self.fstype in _NFS:
             host, port = self.src.partition(":/")[0].strip("[]"), options.get("port", "2049")
-        elif self.fstype in ("cifs", "smb3"):
+        elif self.fstype in _SMB:
             host, port = self.src.strip("/").partition("/")[0], options.get("port", "445")
         else:
             return ""
@@ -144,11 +147,10 @@ class MountSpec(Spec):
         ``FSTYPE OPTIONS SRC``. Without ``fg`` and ``retry``, an NFS client could continue in the
         background; with locks, it would start a daemon.
         """
-        careful = {"nfs": "ro,fg,retry=0,nolock", "cifs": "ro", "smb3": "ro"}
-        careful["nfs4"] = careful["nfs"]
-        if self.fstype not in careful:
+        if self.fstype not in (*_NFS, *_SMB):
             return ""
-        return f"{self.fstype} {self.opts},{careful[self.fstype]} {self.src}"
+        careful = "ro,fg,retry=0,nolock" if self.fstype in _NFS else "ro"
+        return f"{self.fstype} {self.opts},{careful} {self.src}"
 
 
 def _whole(value: Any) -> Any:

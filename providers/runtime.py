@@ -70,8 +70,8 @@ def speed_up() -> None:
 def _start_provider_host() -> None:
     """Have the engine start the provider host now, while the program loads its own modules.
 
-    It starts it for the first dynamic resource, or the first call of a method. It reads the
-    arguments of a call after that, and refuses these: the provider host does not receive the call.
+    Otherwise the engine starts it for the first dynamic resource. It also does so for the first call
+    of a method, and then reads the arguments. It refuses these: the provider host receives no call.
     """
     global _refused_call  # noqa: PLW0603 - a call that nothing refers to is cancelled
     monitor = settings.get_monitor()

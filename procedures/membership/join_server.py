@@ -196,8 +196,7 @@ class Join:
         """
         name = self.spec.host.name
         lacking: list[str] = []
-        self._complete_majority()
-        view = zone_leader.wait_for_leader(self.access, self.hosts)
+        view = self._wait_for_leader()
         deadline = time.monotonic() + PATIENCE
 
         def look() -> ZoneView | None:
@@ -229,6 +228,10 @@ class Join:
             " opennebula-ha:lost",
         )
 
+    def _wait_for_leader(self) -> ZoneView:
+        self._complete_majority()
+        return zone_leader.wait_for_leader(self.access, self.hosts)
+
     def _complete_majority(self) -> None:
         """Start this server if the others cannot elect a leader without it.
 
@@ -243,7 +246,8 @@ class Join:
         other = facts(self.access, self.hosts[running[0]], self.spec.zone.database)
         entry = ZoneView(other.pool, statuses).entry(name)
         voters = {one.name for one in other.pool} & statuses.keys()
-        if entry is None or len(voters) + 1 != quorum(len(other.pool)):
+        lacks_one = len(voters) + 1 == quorum(len(other.pool))
+        if entry is None or not lacks_one:
             return
         own = facts(self.access, self.spec.host, self.spec.zone.database)
         if own.has_content and own.identity == other.identity and not own.active:
@@ -271,8 +275,7 @@ class Join:
         )
 
     def _start(self, entry: ServerEntry) -> None:
-        self._complete_majority()
-        leader = self._leader_of(zone_leader.wait_for_leader(self.access, self.hosts))
+        leader = self._leader_of(self._wait_for_leader())
         body = facts(self.access, self.hosts[leader], self.spec.zone.database).zone_body
         own = facts(self.access, self.spec.host, self.spec.zone.database)
         if not own.active:

@@ -32,6 +32,24 @@ blocked_mounts() {
         [ "$status" = 0 ] || [ "$status" = 137 ] || printf '%s\t%s\n' "$path" "$(first_file_in "$path")"
     done
 }
+# The same of the links of datastores. A share of the stack in the place of a link is unmounted
+# before.
+blocked_links() {
+    local id target link there own
+    own=$'\n'$(block_of /etc/fstab | awk '{print $2}')$'\n'
+    while read -r id target; do
+        [ -n "$id" ] || continue
+        link=$datastores/$id
+        case $own in *$'\n'"$datastores"$'\n'* | *$'\n'"$link"$'\n'*) continue ;; esac
+        if [ -L "$link" ]; then
+            there=$(readlink "$link")
+            [ "$there" = "$target" ] || grep -qsxF "$id $there" "$record" ||
+                printf '%s\ta link to %s\n' "$link" "$there"
+        elif [ -e "$link" ]; then
+            printf '%s\t%s\n' "$link" "$(timeout -s KILL 10 ls -A "$link" | head -n 3 | paste -sd' ')"
+        fi
+    done <<<"$links"
+}
 # Print why shares cannot be mounted: lines of the source, a tab, and the reason. A trial is in a
 # namespace that ends with it. Only where the program for such shares is installed already.
 refused_shares() {
@@ -51,24 +69,6 @@ refusal_of_share() {
         unshare:*) ;;
         *) printf '%s\t%s\n' "$3" "$(paste -sd' ' <<<"${said:-not complete after 20 s}")" ;;
     esac
-}
-# The same of the links of datastores. A share of the stack in the place of a link is unmounted
-# before.
-blocked_links() {
-    local id target link there own
-    own=$'\n'$(block_of /etc/fstab | awk '{print $2}')$'\n'
-    while read -r id target; do
-        [ -n "$id" ] || continue
-        link=$datastores/$id
-        case $own in *$'\n'"$datastores"$'\n'* | *$'\n'"$link"$'\n'*) continue ;; esac
-        if [ -L "$link" ]; then
-            there=$(readlink "$link")
-            [ "$there" = "$target" ] || grep -qsxF "$id $there" "$record" ||
-                printf '%s\ta link to %s\n' "$link" "$there"
-        elif [ -e "$link" ]; then
-            printf '%s\t%s\n' "$link" "$(timeout -s KILL 10 ls -A "$link" | head -n 3 | paste -sd' ')"
-        fi
-    done <<<"$links"
 }
 # Print what is wrong with the web server's own certificate. Debian's package ssl-cert, which comes
 # with the web server, makes one.

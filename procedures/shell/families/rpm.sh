@@ -29,7 +29,7 @@ has() {
     local version=${2#*=}
     compgen -G "$1/${2%%=*}-${version#*:}.*.rpm" >/dev/null
 }
-# Not tried: the solvers' own caches would change.
+# Not simulated: without --allowerasing, dnf and zypper refuse what would remove a package.
 try_install() { [ "$refresh" != yes ] || refresh_lists; }
 packaged_schema() {
     local file
