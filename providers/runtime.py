@@ -70,8 +70,9 @@ def speed_up() -> None:
 def _start_provider_host() -> None:
     """Have the engine start the provider host now, while the program loads its own modules.
 
-    Otherwise the engine starts it for the first dynamic resource. It also does so for the first call
-    of a method, and then reads the arguments. It refuses these: the provider host receives no call.
+    Otherwise the engine starts it for the first dynamic resource. It also does so for the first
+    call of a method, and then reads the arguments. It refuses these: the provider host receives no
+    call.
     """
     global _refused_call  # noqa: PLW0603 - a call that nothing refers to is cancelled
     monitor = settings.get_monitor()
