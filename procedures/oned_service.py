@@ -31,13 +31,14 @@ def start(access: Access, host: Host, server_id: int | None) -> None:
     )
 
 
-def stop(access: Access, host: Host, *, wait: bool = True) -> None:
-    """Stop and disable a host's oned. Raises HostError if it still runs.
+def stop(access: Access, host: Host) -> None:
+    """Stop and disable a host's oned. Raises HostError if it still runs."""
+    access.run(host, "stop", timeout=STOP)
 
-    Without ``wait``, return when an enabled oned has begun to stop. Until it ends it is neither up
-    nor down.
-    """
-    access.run(host, "stop", variables={"waits": "yes" if wait else "no"}, timeout=STOP)
+
+def kill(access: Access, host: Host) -> None:
+    """Kill and disable the oned of a new zone that has no users yet. Raises HostError."""
+    access.run(host, "kill", timeout=STOP)
 
 
 def await_stopped(access: Access, hosts: Mapping[str, Host]) -> bool:

@@ -18,7 +18,7 @@ from procedures.context import Access
 from procedures.facts.facts import Facts
 from procedures.facts.observe import all_facts, facts, facts_where_possible, require_names, statuses
 from procedures.install import configuration, storage
-from procedures.oned_service import START, answering, assign_server_id, await_stopped, start, stop
+from procedures.oned_service import START, answering, assign_server_id, await_stopped, kill, start
 from procedures.parallel import on_each
 from procedures.specs import ZoneSpec
 from procedures.standalone import retire
@@ -128,12 +128,6 @@ def refused(refusal: Refusal, host: str, step: str) -> HostError:
     )
 
 
-def _is_awaited(plan: list[steps.ZoneStep] | Refusal, stopping: Collection[str]) -> bool:
-    """Return whether the first step waits for the end of each of these oneds. Pure."""
-    first = None if isinstance(plan, Refusal) else plan[0]
-    return isinstance(first, steps.Seed) and {first.source} == {*stopping}
-
-
 @dataclass
 class _Bootstrapping:
     access: Access
@@ -178,8 +172,7 @@ class _Bootstrapping:
             lambda step: isinstance(step, steps.Bootstrap | steps.Register), plan
         ):
             self._do(step)
-        # What follows can observe the hosts while it stops.
-        stop(self.access, self._hosts[first], wait=False)
+        kill(self.access, self._hosts[first])
 
     def _plan(self) -> list[steps.ZoneStep]:
         if self.staying.keys() <= self.seen.keys():
@@ -192,12 +185,11 @@ class _Bootstrapping:
         if self.zone.highly_available:
             require_names(self._facts.values(), self.staying)
         self._facts |= facts_where_possible(self.access, self.leaving, self.zone.database)
-        plan = self._steps()
         stopping = {n: front_end.host for n, front_end in self._facts.items() if front_end.stopping}
-        if stopping and not _is_awaited(plan, stopping):
+        if stopping:
             await_stopped(self.access, stopping)
             self._facts |= all_facts(self.access, stopping, self.zone.database, names=self.staying)
-            plan = self._steps()
+        plan = self._steps()
         if isinstance(plan, Refusal):
             raise refused(plan, ", ".join(sorted(self._hosts)), STEP)
         holding = [front_end for front_end in self._facts.values() if front_end.has_content]

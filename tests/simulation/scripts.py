@@ -474,6 +474,12 @@ def install(site: Site, host: SimHost, v: Values) -> Effects:
     }
 
 
+@script()
+def kill(site: Site, host: SimHost, v: Values) -> Effects:
+    yield from stop_oned(site, host)
+    return None
+
+
 @script("proxy unattended pinned blank")
 def packages(site: Site, host: SimHost, v: Values) -> None:
     if v["blank"] and not host.claimed:
@@ -655,9 +661,9 @@ def start(site: Site, host: SimHost, v: Values) -> Effects:
     return None
 
 
-@script("waits")
+@script()
 def stop(site: Site, host: SimHost, v: Values) -> Effects:
-    yield from (stop_oned if v["waits"] == "yes" else disable_oned)(site, host)
+    yield from stop_oned(site, host)
     return None
 
 

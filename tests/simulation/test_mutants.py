@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import Callable
-from functools import partial
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
@@ -95,12 +94,6 @@ MUTANTS: dict[str, tuple[str, Any, str, Callable[[Any], Any]]] = {
         product.seed,
         "oned_service",
         lambda there: SimpleNamespace(stop=nothing, STOP=there.STOP),
-    ),
-    "the end of a copy's source is not awaited": (
-        "convert to three",
-        product.seed,
-        "oned_service",
-        lambda there: SimpleNamespace(stop=partial(there.stop, wait=False), STOP=there.STOP),
     ),
 }
 

@@ -163,12 +163,6 @@ def standalone(registered: Collection[str], **changes: Any) -> Facts:
     return facts("n1a1", **{"oned_conf": conf, "zone_body": body, "active": False, **changes})
 
 
-def test_the_copy_is_planned_while_the_first_server_stops(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The copy itself waits for its end."""
-    stopping = standalone(NAMES, stopping=True)
-    assert plan_with(monkeypatch, stopping, standalone(NAMES)) == (Seed, False)
-
-
 def test_a_server_that_stops_is_awaited_before_any_other_step(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -212,7 +206,6 @@ def test_a_zone_begins_with_two_executions_and_no_observation(
     seen["n1a1"] = facts("n1a1", has_content=False, oned_conf=SHIPPED)
     hosts = {name: front_end.host for name, front_end in seen.items()}
     bootstrap.begin(cast("Access", access), ZONE, hosts, seen)
-    assert [(host, name) for host, name, _ in ran] == [("n1a1", "bootstrap"), ("n1a1", "stop")]
+    assert [(host, name) for host, name, _ in ran] == [("n1a1", "bootstrap"), ("n1a1", "kill")]
     assert ran[0][2]["secrets"] == {"oned_conf": ""}
-    assert ran[1][2]["variables"] == {"waits": "no"}
     assert api.names == [*NAMES]

@@ -14,7 +14,8 @@ ONED = r"""
 "systemctl show -p MainPID "*) cat /ROOT/pid ;;
 "systemctl --no-block stop opennebula.service")
     touch /ROOT/stopped
-    [ -e /ROOT/hangs ] && echo deactivating >/ROOT/state || echo inactive >/ROOT/state ;;
+    if [ ! -e /ROOT/hangs ]; then echo inactive >/ROOT/state
+    elif [ "$(cat /ROOT/state)" = active ]; then echo deactivating >/ROOT/state; fi ;;
 "systemctl kill "*) echo failed >/ROOT/state ;;
 *" start "*) echo active >/ROOT/state ;;
 """
@@ -41,6 +42,8 @@ def ends_after(host: Sandbox, looks: int) -> None:
 
 
 STOP, START = (f"systemctl {word} opennebula.service" for word in ("--no-block stop", "start"))
+
+KILL = "systemctl kill --signal=KILL --kill-who=main opennebula.service"
 
 
 def begins_to_stop_after(host: Sandbox, state: str, looks: int) -> None:
@@ -90,11 +93,20 @@ def test_a_running_oned_keeps_its_server_id(host: Sandbox) -> None:
 def test_a_finished_oned_that_does_not_end_is_killed_and_reported(host: Sandbox) -> None:
     host.file("hangs", "")
     host.file(LOG, FINISHED)
-    output = host.run("stop", {"waits": "yes"})
+    output = host.run("stop", {})
     assert "remedy" not in output.values
     assert "kill oned: it has ended all of its modules, and hangs in its exit" in output.steps
-    kill = "systemctl kill --signal=KILL --kill-who=main opennebula.service"
-    assert kill in host.asked("systemctl")
+    assert KILL in host.asked("systemctl")
+
+
+def test_a_kill_begins_a_stop_so_that_systemd_does_not_start_it_again(host: Sandbox) -> None:
+    host.file("states", "opennebula.service enabled\n")
+    host.file("hangs", "")
+    output = host.run("kill", {})
+    assert "remedy" not in output.values
+    asked = host.asked("systemctl")
+    disable = "systemctl --no-reload disable opennebula.service"
+    assert asked.index(disable) < asked.index(STOP) < asked.index(KILL)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +135,7 @@ def test_a_hook_ends_before_its_oned_is_stopped(host: Sandbox, script: str) -> N
         "pgrep -af /hooks/raft/",
         "echo x >>/ROOT/looks; [ $(wc -l </ROOT/looks) -gt 6 ] || echo 7 vip.sh leader",
     )
-    output = host.run(script, {"waits": "yes"} if script == "stop" else {"oned_conf": ""})
+    output = host.run(script, {} if script == "stop" else {"oned_conf": ""})
     asked = host.asked("systemctl", "pgrep")
     assert asked.index(STOP) > [n for n, line in enumerate(asked) if "pgrep" in line][6]
     assert "wait for the end of Raft's hook" in output.steps
@@ -154,7 +166,7 @@ def test_the_hook_of_a_follower_finds_hem_enabled(host: Sandbox, script: str) ->
 
 
 def test_hem_does_not_start_without_its_oned(host: Sandbox) -> None:
-    host.run("stop", {"waits": "yes"})
+    host.run("stop", {})
     asked = host.asked("systemctl")
     assert asked.index(DISABLE) < asked.index(STOP)
 
@@ -163,5 +175,5 @@ def test_a_host_without_hem_starts_and_stops_its_oned(host: Sandbox) -> None:
     host.file("state", "inactive")
     for call in (ENABLE, DISABLE):
         host.fail(call, "Failed: Unit opennebula-hem.service does not exist.")
-    for script, variables in {"start": {"server_id": ""}, "stop": {"waits": "yes"}}.items():
+    for script, variables in {"start": {"server_id": ""}, "stop": {}}.items():
         assert "remedy" not in host.run(script, variables).values

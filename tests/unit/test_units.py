@@ -38,7 +38,7 @@ def host(tmp_path: Path) -> Sandbox:
 def calls(host: Sandbox, script: str, state: str, shown: str = "") -> list[str]:
     host.file("states", f"{ONED} {state}\n")
     host.file("shown", f"{ONED} {shown or state}\n")
-    host.run(script, {"waits": "yes"} if script == "stop" else {"server_id": ""})
+    host.run(script, {} if script == "stop" else {"server_id": ""})
     given = host.asked("systemctl")
     hem = [line for line in given if line.endswith(f"able {HEM}")]
     assert all("--no-reload" in line for line in hem)
@@ -92,15 +92,6 @@ def test_a_stopped_oned_is_disabled_from_the_first_moment(host: Sandbox) -> None
         "systemctl daemon-reload",
         f"systemctl --no-block stop {ONED}",
     ]
-
-
-def test_a_stop_without_a_wait_returns_when_it_has_begun(host: Sandbox) -> None:
-    host.file("states", f"{ONED} enabled\n")
-    host.answer("systemctl show -p ActiveState *", "echo deactivating")
-    host.run("stop", {"waits": "no"})
-    asked = host.asked("systemctl")
-    assert asked[-1] == READ
-    assert asked.count(f"systemctl --no-block stop {ONED}") == 1
 
 
 def test_a_disabled_oned_is_only_stopped(host: Sandbox) -> None:
