@@ -4,3 +4,4 @@
 disable_oned
 systemctl kill --signal=KILL --kill-who=main opennebula.service 2>/dev/null || true
 halt_oned
+systemctl reset-failed opennebula.service 2>/dev/null || true
