@@ -26,20 +26,40 @@ from tests.simulation.scenarios import (
     undisturbed,
 )
 
-CELLS = 8
-"""The number of cells of each change, outside the campaign."""
+EACH = 2
+"""The number of cells of each kind of remote execution in a change, outside the campaign."""
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_an_interrupted_run_ends_like_an_undisturbed_one(name: str) -> None:
-    cells = faults(name)
     if CAMPAIGN:
         for then in THEN.values():
-            for fault in cells:
+            for fault in faults(name):
                 interrupt(name, fault, then)
         return
-    for fault, then in zip(cells[:: max(1, len(cells) // CELLS)], cycle(THEN.values())):
+    for fault, then in zip(sample(name), cycle(THEN.values())):
         interrupt(name, fault, then)
+
+
+def sample(name: str) -> list[Fault]:
+    """Return some faults of each kind of remote execution, at different moments."""
+    kinds: dict[str, list[Fault]] = {}
+    for fault in faults(name):
+        what = undisturbed(name)[0][fault.execution][0]
+        # Without the names of hosts.
+        kind = " ".join(word for word in what.split() if not word[-1].isdigit())
+        kinds.setdefault(kind, []).append(fault)
+    return [
+        found[len(found) * (number + 1) // (EACH + 2)]
+        for found in kinds.values()
+        for number in range(min(EACH, len(found)))
+    ]
+
+
+def test_a_sample_has_every_kind_of_execution() -> None:
+    executions = [said for said, _, _ in undisturbed("bootstrap")[0]]
+    seen = {executions[fault.execution].split()[1] for fault in sample("bootstrap")}
+    assert seen == {said.split()[1] for said in executions}
 
 
 KNOWN = [
