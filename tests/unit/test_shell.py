@@ -129,7 +129,7 @@ def test_output_may_be_long_and_have_any_bytes(shell: Shell) -> None:
 
 def test_a_script_that_takes_too_long_is_overdue(shell: Shell) -> None:
     with pytest.raises(OverdueError) as caught:
-        run(shell, "step waiting; read -r <>/dev/ptmx", timeout=1.5)
+        run(shell, "step waiting; read -rt 20 <>/dev/ptmx", timeout=1.5)
     assert "#waiting" in caught.value.stdout
 
 
