@@ -10,7 +10,7 @@ from procedures.facts.facts import Facts, Package
 from procedures.facts.observe import facts
 from procedures.facts.report import files
 from procedures.install.files.paths import PATHS
-from procedures.install.packaging import platform, repository, unwanted, wanted
+from procedures.install.packaging import needs, repository, unwanted, wanted
 from procedures.script_text import LOCK_PATIENCE
 from procedures.specs import InstallationSpec
 from procedures.upgrade import versions
@@ -65,7 +65,6 @@ def fetch_packages(
     ``blank``: text of the mark for a blank host. Raises HostError.
     """
     token = access.secrets.one_token
-    there = platform(seen, spec.packages)
     source = repository(seen, spec.packages, enterprise=token is not None)
     output = access.run(
         spec.host,
@@ -74,7 +73,7 @@ def fetch_packages(
             "url": source.url,
             "key_url": source.key_url,
             "key": spec.repository.key or "",
-            "needs": "\n".join(there.release.needs if spec.repository.pre_enable else ()),
+            "needs": needs(seen, spec.packages),
             "packages": " ".join(names),
             "files": " ".join(PATHS),
             "stage": spec.version if stage else "",

@@ -42,6 +42,11 @@ def repository(seen: Facts, spec: PackageSpec, *, enterprise: bool) -> packages.
     )
 
 
+def needs(seen: Facts, spec: PackageSpec) -> str:
+    """Return what the packages need first, as lines, if the spec allows to enable it."""
+    return "\n".join(platform(seen, spec).release.needs if spec.repository.pre_enable else ())
+
+
 def features(seen: Facts, spec: PackageSpec) -> tuple[str, ...]:
     """Return the features of the spec that are available on the host."""
     return packages.available(platform(seen, spec), spec.features, spec.version)

@@ -6,6 +6,7 @@
 #: key
 #: version
 #: packages: to install or to stage
+#: needs: what must be installed before the packages, lines: WORD WHAT…
 #: refresh: yes, if the lists of all repositories must be readable
 #: proxy: or nothing
 #: secret token: or nothing

@@ -42,6 +42,7 @@ def unusable_repositories(access: Access, site: Site) -> list[HostError]:
                     "key": spec.repository.key or "",
                     "version": spec.version,
                     "packages": " ".join(needed[host.name]),
+                    "needs": packaging.needs(seen, spec),
                     "refresh": "yes" if spec.refresh else "no",
                     "proxy": spec.proxy,
                 },

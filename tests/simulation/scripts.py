@@ -444,7 +444,7 @@ def hide_tokens(site: Site, host: SimHost, v: Values) -> None:
     """In logs, which are not simulated."""
 
 
-@script("url key_url key version packages refresh proxy", "token")
+@script("url key_url key version packages needs refresh proxy", "token")
 def check_repository(site: Site, host: SimHost, v: Values) -> None:
     if v["version"] not in PUBLISHED:
         raise Refused(f"a signed package repository at {v['url']}", "404 Not Found")

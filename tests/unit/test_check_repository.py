@@ -59,6 +59,7 @@ def variables(**changes: str) -> dict[str, str]:
         "key": "",
         "version": "7.2",
         "packages": "opennebula opennebula-flow=7.2.1-1 rsync",
+        "needs": "",
         "refresh": "no",
         "proxy": "",
     }
@@ -120,7 +121,7 @@ def test_dnf_and_zypper_use_caches_of_their_own(tmp_path: Path) -> None:
         assert rest
         for line in rest:
             assert "/run/TRIAL/cache" in line
-            assert "install" not in line
+            assert "install" not in line or "--assumeno" in line or "--dry-run" in line
 
 
 @pytest.mark.parametrize(("os_release", "command", "said", "remedy"), FAULTS)
@@ -256,6 +257,70 @@ def test_only_what_the_installation_releases_counts_as_released(tmp_path: Path) 
     assert one.file("status") == STATUS.replace("hold", "install", 1)
 
 
+DNF, ZYPPER = (ALMA, "dnf *--assumeno*"), (LEAP, "zypper *--dry-run*")
+RPM = pytest.mark.parametrize(("os_release", "simulation"), [DNF, ZYPPER])
+LACKS = "nothing provides libnode needed by opennebula-fireedge-7.2.1-1"
+CACHES = ("var/cache/dnf/baseos-0123456789abcdef/repomd", "var/cache/zypp/raw/oss/repomd")
+
+
+@pytest.mark.parametrize(
+    ("os_release", "simulation", "said", "remedy"),
+    [
+        (*DNF, LACKS, "which package blocks"),
+        (*DNF, "Unable to find a match: rsync", "no pin or exclusion"),
+        (*ZYPPER, LACKS, "which package blocks"),
+        (*ZYPPER, "No provider of 'rsync' found.", "no pin or exclusion"),
+    ],
+)
+def test_packages_that_rpm_cannot_install_are_refused(
+    tmp_path: Path, os_release: str, simulation: str, said: str, remedy: str
+) -> None:
+    one = publishing(tmp_path, os_release)
+    before = files(one)
+    one.fail(simulation, said)
+    answer = check(one).values
+    assert answer["expected"].endswith("to install opennebula opennebula-flow=7.2.1-1 rsync")
+    assert answer["seen"] == said
+    assert remedy in answer["remedy"]
+    assert files(one) == before
+
+
+@RPM
+def test_the_hosts_own_lists_are_tried_before_new_ones(
+    tmp_path: Path, os_release: str, simulation: str
+) -> None:
+    one = publishing(tmp_path, os_release)
+    for cache in CACHES:
+        one.file(cache, "old")
+    before = files(one)
+    # A list of the host is there at the first attempt only.
+    one.answer(
+        simulation,
+        'find "$HOME"/run/*/cache -type l | grep -q . && { echo "nothing provides x"; exit 4; };'
+        ' case $asked in *metadata_expire*|*no-refresh*) exit 9;; esac; echo "Operation aborted."',
+    )
+    assert check(one).values == {}
+    asked = one.asked("dnf", "zypper")
+    assert sum("--assumeno" in line or "--dry-run" in line for line in asked) == 2
+    assert files(one) == before
+
+
+@RPM
+@pytest.mark.parametrize("why", ["needs", "installed", "locked"])
+def test_rpm_tries_no_installation_that_differs_from_the_real_one(
+    tmp_path: Path, os_release: str, simulation: str, why: str
+) -> None:
+    one = publishing(tmp_path, os_release)
+    one.fail(simulation, "nothing provides x")
+    lacking = "repository crb" if os_release == ALMA else "repository science http://m/$release"
+    if why == "installed":
+        one.file("installed", "opennebula 7.2.0-1\n")
+    if why == "locked":
+        one.file("etc/dnf/plugins/versionlock.list", "rsync-0:3.2-1.*\n")
+        one.file("etc/zypp/locks", "solvable_name: rsync\n")
+    assert check(one, needs=lacking if why == "needs" else "").values == {}
+
+
 @EACH
 def test_all_repositories_must_be_readable_if_they_are_refreshed(
     tmp_path: Path, os_release: str
@@ -318,6 +383,7 @@ def test_each_new_host_tries_its_repository() -> None:
         "key": "",
         "version": "7.2",
         "packages": "opennebula mariadb-server rsync zstd openssh-client iputils-arping",
+        "needs": "",
         "refresh": "no",
         "proxy": PROXY,
     }

@@ -67,6 +67,7 @@ DNF = (
 "dnf "*--downloadonly*)
     folder=${asked#*destdir=}
     for one in "$@"; do [[ $one != [a-z]*-7.* ]] || touch "${folder%% *}/$one.noarch.rpm"; done ;;
+"dnf "*--assumeno*) echo "Operation aborted." >&2; exit 1 ;;
 "dnf "*" install "*) for one in "$@"; do [[ $one != opennebula* ]] || arrive "$one"; done ;;
 """
 )
@@ -82,6 +83,7 @@ ZYPPER = (
     for one in "$@"; do
         [[ $one != [a-z]*=7.* ]] || touch "${folder%% *}/opennebula/noarch/${one/=/-}.noarch.rpm"
     done ;;
+"zypper "*--dry-run*) ;;
 "zypper "*" install "*) for one in "$@"; do [[ $one != opennebula* ]] || arrive "$one"; done ;;
 """
 )

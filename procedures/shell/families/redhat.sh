@@ -16,19 +16,27 @@ lock_holder() { # STATUS
     if [ -n "$pid" ]; then process "$pid"; else users_of /var/lib/rpm/.rpm.lock; fi
 }
 locked_names() { sed -nE 's/^!?([^# ].*)-[0-9]+:.*/\1/p' "$lock_file" 2>/dev/null || true; }
-prepare() {
+# The lines of needs that are still to do.
+missing_needs() {
     local kind what from on
     [ -n "$needs" ] || return 0
     on=" $(dnf -q repolist --enabled 2>/dev/null | awk '{print $1}' | paste -sd' ') "
     while read -r kind what from; do
         what=${what//\$basearch/$(uname -m)}
         case $kind in
-            package) [ -n "$(installed "$what")" ] || ask dnf -q -y install "${from:-$what}" || return 1 ;;
-            repository) [[ $on == *" $what "* ]] || ask dnf -q config-manager --set-enabled "$what" || return 1 ;;
-            subscription) [[ $on == *" $what "* ]] || ask subscription-manager repos --enable "$what" || return 1 ;;
-            module) [ -n "$(installed mariadb-server)" ] || ask dnf -q -y module enable "$what" || return 1 ;;
-        esac
+            package) [ -n "$(installed "$what")" ] ;;
+            module) [ -n "$(installed mariadb-server)" ] ;;
+            *) [[ $on == *" $what "* ]] ;;
+        esac || echo "$kind $what $from"
     done <<<"$needs"
+}
+meet() { # KIND WHAT FROM
+    case $1 in
+        package) ask dnf -q -y install "${3:-$2}" ;;
+        repository) ask dnf -q config-manager --set-enabled "$2" ;;
+        subscription) ask subscription-manager repos --enable "$2" ;;
+        module) ask dnf -q -y module enable "$2" ;;
+    esac
 }
 
 # Hide the packages from a plain dnf upgrade: only opennebula-ha:one_version changes the version.
@@ -80,6 +88,15 @@ download_again() {
 refresh() { ask dnf -q makecache --refresh; }
 says_missing="No match for argument|Unable to find a match"
 install_on_trial() { dnf_on_trial install "${@/=/-}"; }
+# dnf builds its index of them in $trial.
+borrow_lists() {
+    mkdir -p "$trial/cache"
+    find /var/cache/dnf -mindepth 1 -maxdepth 1 ! -name 'opennebula*' -type d -exec ln -s -t "$trial/cache" {} + 2>/dev/null || true
+    as_they_are=("--setopt=*.metadata_expire=never")
+}
+simulate() { # PACKAGE...
+    ask dnf_on_trial "${as_they_are[@]}" --assumeno install "${@/=/-}" || [[ $said == *"Operation aborted."* ]]
+}
 remove_packages() { ask dnf -q -y --noautoremove remove "$@" || refuse "$manager to remove $*" "$(reasons)" "$(package_remedy)"; }
 release() { ask dnf -q versionlock delete "$@" || refuse "$manager to release $*" "$(reasons)" "$(package_remedy)"; }
 pin() { [ ! -e "$source_file" ] || grep -qxF "$pins" "$source_file" || sed -i "/^\[opennebula\]/a $pins" "$source_file"; }

@@ -29,8 +29,25 @@ has() {
     local version=${2#*=}
     compgen -G "$1/${2%%=*}-${version#*:}.*.rpm" >/dev/null
 }
-# Not simulated: without --allowerasing, dnf and zypper refuse what would remove a package.
-try_install() { [ "$refresh" != yes ] || refresh_lists; }
+prepare() {
+    local kind what from
+    while read -r kind what from; do
+        meet "$kind" "$what" "$from" || return 1
+    done < <(missing_needs)
+}
+# Simulate the installation on a host without OpenNebula, with the lists of the other repositories
+# that the host has, or with new ones if these do not suffice. Not on a host that first gets more
+# repositories, or that holds packages back: the installation may release them.
+as_they_are=()
+try_install() { # PACKAGE...
+    [ "$refresh" != yes ] || refresh_lists
+    [ -z "$(installed opennebula)$(missing_needs)$(locked_names)" ] || return 0
+    borrow_lists
+    simulate "$@" && return 0
+    find "$trial/cache" -type l -delete
+    as_they_are=()
+    simulate "$@"
+}
 packaged_schema() {
     local file
     for file in "$1"/opennebula-*.rpm; do

@@ -20,23 +20,25 @@ isolate() {
 # (106).
 did() { "$@" || case $? in 102 | 103 | 106) ;; *) return 1 ;; esac }
 locked_names() { sed -n 's/^solvable_name: *//p' "$lock_file" 2>/dev/null || true; }
-prepare() {
-    local kind what from status
+# The lines of needs that are still to do.
+missing_needs() {
+    local kind what from
+    [ -n "$needs" ] || return 0
     while read -r kind what from; do
-        from=${from//\$release/$VERSION_ID}
         case $kind in
             product)
-                status=$(SUSEConnect --status 2>/dev/null || true)
-                grep -qE "\"identifier\":\"$what\"[^}]*\"status\":\"Registered\"" <<<"$status" ||
-                    ask SUSEConnect --product "$what/$VERSION_ID/$(uname -m)" || return 1
+                { SUSEConnect --status 2>/dev/null || true; } |
+                    grep -qE "\"identifier\":\"$what\"[^}]*\"status\":\"Registered\""
                 ;;
-            repository)
-                zypper repos "$what" >/dev/null 2>&1 && continue
-                ask zypper addrepo --refresh "$from" "$what" || return 1
-                ask zypper --gpg-auto-import-keys refresh "$what" || return 1
-                ;;
-        esac
+            repository) zypper repos "$what" >/dev/null 2>&1 ;;
+        esac || echo "$kind $what ${from//\$release/$VERSION_ID}"
     done <<<"$needs"
+}
+meet() { # KIND WHAT FROM
+    case $1 in
+        product) ask SUSEConnect --product "$2/$VERSION_ID/$(uname -m)" ;;
+        repository) ask zypper addrepo --refresh "$3" "$2" && ask zypper --gpg-auto-import-keys refresh "$2" ;;
+    esac
 }
 
 # Disabled except for this program: only opennebula-ha:one_version changes the version.
@@ -99,7 +101,14 @@ download_again() {
 }
 refresh() { ask zypper refresh; }
 says_missing="not found|No provider of"
-install_on_trial() { did zypper_on_trial install --oldpackage --auto-agree-with-licenses "$@"; }
+install_on_trial() { did zypper_on_trial "${as_they_are[@]}" install --oldpackage --auto-agree-with-licenses "$@"; }
+borrow_lists() {
+    mkdir -p "$trial/cache/raw" "$trial/cache/solv"
+    ln -s -t "$trial/cache/raw" /var/cache/zypp/raw/* 2>/dev/null || true
+    cp -r -t "$trial/cache/solv" /var/cache/zypp/solv/* 2>/dev/null || true
+    as_they_are=(--no-refresh)
+}
+simulate() { ask install_on_trial --dry-run "$@"; }
 remove_packages() { ask zypper remove "$@" || refuse "$manager to remove $*" "$(reasons)" "$(package_remedy)"; }
 release() { ask zypper removelock "$@" || refuse "$manager to release $*" "$(reasons)" "$(package_remedy)"; }
 pin() { [ ! -e "$source_file" ] || sed -i 's/^enabled=.*/enabled=0/' "$source_file"; }
