@@ -78,7 +78,7 @@ def _zone(now: Situation) -> Zone:
     return Zone(
         name=now.zone.name,
         leader=now.leader,
-        term=status.term if status else None,
+        term=status.term if status and now.zone.highly_available else None,
         servers=now.servers,
         following=len(now.following) if now.zone.highly_available else int(bool(now.leader)),
         quorum=now.quorum,

@@ -167,6 +167,7 @@ def test_a_standalone_front_end_is_healthy() -> None:
     now = Situation(stack, replace(situation().seen, hosts={"n1a1": alone}), NOW)
     found = of(now)
     assert found.front_ends[0].role is Role.STANDALONE
+    assert next(tables.zone_lines(found)).plain == "n1a1, not highly available"
     assert {one.sign for one in found.findings} <= {"drift"}
     stopped = silent(0, {"active": False, "units": {"opennebula": Unit("enabled", "inactive")}})
     down = of(Situation(stack, replace(situation().seen, hosts={"n1a1": stopped}), NOW))
