@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from commands.convert import own_reader, stack_file, vault, with_ansible
+from commands.convert import stack_file, vault, with_ansible
 from commands.convert.inventory import Inventory, InventoryError
 from commands.convert.keys import convert
 from commands.convert.report import Invocation, report
@@ -51,7 +51,6 @@ def _parser() -> argparse.ArgumentParser:
         help="file with the password of ansible-vault, or a program that prints it",
     )
     parser.add_argument("--ask-vault-password", action="store_true", help="ask for it")
-    parser.add_argument("--without-ansible", action="store_true", help="do not use ansible-core")
     parser.add_argument("--secret", metavar="KEY", help="print that secret of the stack, no more")
     return parser
 
@@ -66,9 +65,7 @@ def _inventory(options: argparse.Namespace) -> Inventory:
     passwords = [vault.password_of(file) for file in files]
     if options.ask_vault_password:
         passwords.append(getpass.getpass("Vault password: "))
-    if with_ansible.PYTHON.exists() and not options.without_ansible:
-        return with_ansible.read(path, passwords)
-    return own_reader.read(path, passwords)
+    return with_ansible.read(path, passwords)
 
 
 def _convert(options: argparse.Namespace) -> int:
@@ -96,7 +93,6 @@ def _convert(options: argparse.Namespace) -> int:
     stack_file.write(path, text)
     repeated = [f"--vault-password-file={file}" for file in options.vault_password_file]
     repeated += ["--ask-vault-password"] if options.ask_vault_password else []
-    repeated += ["--without-ansible"] if options.without_ansible else []
     repeated += [f"--group={options.group}"] if options.group else []
     command = Invocation(options.stack, str(options.inventory), tuple(repeated))
     lines = report(inventory, made, command, str(path), faults, seen=seen)

@@ -290,7 +290,7 @@ ensure_keys_for=['ubuntu', 'root']
             "inventory/group_vars/all/vault.yml": sealed("secret: hush\n"),
         },
         {"one_version": "7.2"},
-        {"taken one_pass": "a template with secret"},
+        {"taken one_pass": "a template that needs"},
         secrets={"one_pass": None},
     ),
     Case(
@@ -722,7 +722,7 @@ ensure_keys_for=['ubuntu', 'root']
             "decisions host 10.2.50.10": "onezone show 0",
             "decisions host One.Example.org": "not an IPv4 address",
         },
-        ("frontends.One.Example.org", "frontends.One.Example.org.address", "frontends.frontend3"),
+        ("frontends.One.Example.org", "frontends.One.Example.org.address", "frontends.frontend2"),
     ),
     Case(
         "this machine is a front-end",

@@ -72,11 +72,6 @@ def test_the_commands_of_the_report_lead_to_a_preview_that_adopts(checkout: Path
     assert set(written["config"]["opennebula-ha:db_password"]) == {"secure"}
 
 
-def run(*arguments: str) -> int:
-    """Run the converter in this process, without Ansible."""
-    return main(["--without-ansible", *arguments])
-
-
 def test_an_existing_file_is_kept_unless_replacement_is_requested(
     checkout: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -86,10 +81,10 @@ def test_an_existing_file_is_kept_unless_replacement_is_requested(
         "  opennebula-ha:zone_name: mine\n"
     )
     Path(FILE).write_text(before, encoding="utf-8")
-    assert run("inventory.yml") == 1
+    assert main(["inventory.yml"]) == 1
     assert "already exists" in capsys.readouterr().err
     assert Path(FILE).read_text(encoding="utf-8") == before
-    assert run("--force", "inventory.yml") == 0
+    assert main(["--force", "inventory.yml"]) == 0
     written = yaml.safe_load(Path(FILE).read_text(encoding="utf-8"))
     assert written["encryptionsalt"] == "v1:x"
     assert written["config"]["opennebula-ha:one_pass"] == {"secure": "v1:kept"}
@@ -101,14 +96,14 @@ def test_a_secret_is_written_only_to_a_pipe(
     checkout: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Path("inventory.yml").write_text(INVENTORY, encoding="utf-8")
-    assert run("--secret", "one_pass", "inventory.yml") == 0
+    assert main(["--secret", "one_pass", "inventory.yml"]) == 0
     assert capsys.readouterr().out == "hush-one"
-    assert run("--secret", "one_token", "inventory.yml") == 1
+    assert main(["--secret", "one_token", "inventory.yml"]) == 1
     assert "--vault-password-file" in capsys.readouterr().err
-    assert run("--secret", "zone_name", "inventory.yml") == 1
+    assert main(["--secret", "zone_name", "inventory.yml"]) == 1
     assert "no secret" in capsys.readouterr().err
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
-    assert run("--secret", "one_pass", "inventory.yml") == 1
+    assert main(["--secret", "one_pass", "inventory.yml"]) == 1
     captured = capsys.readouterr()
     assert "not printed on the screen" in captured.err
     assert "hush" not in captured.out + captured.err
@@ -122,7 +117,7 @@ def test_the_password_may_come_from_a_program(
     program.write_text(f"#!/bin/sh\necho {shlex.quote(PASSWORD)}\n", encoding="utf-8")
     program.chmod(stat.S_IRWXU)
     monkeypatch.setenv("ANSIBLE_VAULT_PASSWORD_FILE", str(program))
-    assert run("--secret", "one_token", "inventory.yml") == 0
+    assert main(["--secret", "one_token", "inventory.yml"]) == 0
     assert capsys.readouterr().out == "hush:token"
 
 
@@ -146,8 +141,10 @@ class Mistake(NamedTuple):
 MISTAKES = {
     "no inventory": Mistake({}, ("gone.yml",), "gone.yml: there is no such inventory"),
     "no name": Mistake({}, ("",), "make convert INVENTORY=inventory.yml"),
-    "an empty file": Mistake({"a.yml": ""}, ("a.yml",), "a.yml: expected groups"),
-    "a list": Mistake({"a.yml": "- x\n"}, ("a.yml",), "a.yml: expected groups"),
+    "an empty file": Mistake({"a.yml": ""}, ("a.yml",), "GROUP=NAME"),
+    "a list": Mistake(
+        {"a.yml": "- x\n"}, ("a.yml",), "a.yml: YAML inventory has invalid structure"
+    ),
     "a tab": Mistake({"a.yml": "all:\n\tvars: {}\n"}, ("a.yml",), "a.yml line 2: not valid YAML"),
     "a quote": Mistake({"a.yml": "all: {vars: {x: 'y}}\n"}, ("a.yml",), "not valid YAML"),
     "an unknown tag": Mistake({"a.yml": "all: {vars: {x: !mine y}}\n"}, ("a.yml",), "!mine"),
@@ -156,28 +153,44 @@ MISTAKES = {
         {"a.yml": "all: {vars: {x: &x {y: *x}}}\n" + ONE}, ("a.yml",), "contain themselves"
     ),
     "groups in a circle": Mistake(
-        {"a": "[frontend]\nx\n[a:children]\nb\n[b:children]\na\n"}, ("a",), "children of each other"
+        {"a": "[frontend]\nx\n[a:children]\nb\n[b:children]\na\n"},
+        ("a",),
+        "a recursive dependency loop",
     ),
     "a key without a date": Mistake(
         {"a.yml": "all: {vars: {x: 2026-13-45}}\n" + ONE}, ("a.yml",), "not valid YAML"
     ),
     "no front-ends": Mistake({"a.yml": "web: {hosts: {w: {}}}\n"}, ("a.yml",), "GROUP=NAME"),
     "an empty group": Mistake({"a.yml": "frontend: {hosts: }\n"}, ("a.yml",), "GROUP=NAME"),
-    "hosts as a number": Mistake({"a.yml": "frontend: {hosts: 3}\n"}, ("a.yml",), "hosts of group"),
+    "hosts as a number": Mistake(
+        {"a.yml": "frontend: {hosts: 3}\n"}, ("a.yml",), 'Invalid "hosts" entry'
+    ),
     "hosts as lists": Mistake(
-        {"a.yml": "frontend: {hosts: [[n1], {n2: }]}\n"}, ("a.yml",), "hosts of group frontend"
+        {"a.yml": "frontend: {hosts: [[n1], {n2: }]}\n"},
+        ("a.yml",),
+        'Invalid "hosts" entry for "frontend"',
     ),
     "a group as text": Mistake({"a.yml": "frontend: n1a1\n"}, ("a.yml",), "group frontend"),
-    "a host as text": Mistake({"a.yml": "frontend: {hosts: {n1: x}}\n"}, ("a.yml",), "host n1"),
-    "a range without an end": Mistake({"a": "[frontend]\nn[3:1]\n"}, ("a",), "a range such as"),
-    "a huge range": Mistake({"a": "[frontend]\nn[1:99999999]\n"}, ("a",), "a range such as"),
-    "INI without a key": Mistake({"a": "[frontend]\nn1 x\n"}, ("a",), "a line 2: expected KEY="),
-    "INI with a quote": Mistake({"a": "[frontend]\nn1 a='x\n"}, ("a",), "a line 2: a quote"),
+    "a host as text": Mistake(
+        {"a.yml": "frontend: {hosts: {n1: x}}\n"}, ("a.yml",), "expected dictionary and got: x"
+    ),
+    "a range without an end": Mistake(
+        {"a": "[frontend]\nn[3:1]\n"}, ("a",), "a range such as n[1:3]"
+    ),
+    "a huge range": Mistake({"a": "[frontend]\nn[1:99999999]\n"}, ("a",), "a range such as n[1:3]"),
+    "INI without a key": Mistake(
+        {"a": "[frontend]\nn1 x\n"}, ("a",), "a line 2: Expected key=value"
+    ),
+    "INI with a quote": Mistake(
+        {"a": "[frontend]\nn1 a='x\n"}, ("a",), "a line 2: Error parsing host definition"
+    ),
     "INI with a wrong section": Mistake({"a": "[frontend:hosts2]\nn1\n"}, ("a",), "line 1"),
-    "INI with half a section": Mistake({"a": "[frontend\nn1\n"}, ("a",), "line 1"),
+    "INI with half a section": Mistake(
+        {"a": "[frontend\nn1\n"}, ("a",), "host [frontend: expected"
+    ),
     "bytes": Mistake({"inventory.yml": ""}, ("inventory.yml",), "text in UTF-8", binary),
     "a program": Mistake(
-        {"inventory": "#!/bin/sh\n"}, ("inventory",), "ansible-inventory -i inventory", executable
+        {"inventory": "#!/bin/sh\n"}, ("inventory",), "ansible-inventory -i /", executable
     ),
     "a plugin": Mistake(
         {"a.yml": "plugin: amazon.aws.ec2\n"}, ("a.yml",), "the plugin amazon.aws.ec2"
@@ -209,7 +222,9 @@ MISTAKES = {
         "expected a vault of AES256",
     ),
     "variables that are a list": Mistake(
-        {"i/a.yml": THREE, "i/group_vars/all.yml": "- x\n"}, ("i",), "expected variables"
+        {"i/a.yml": THREE, "i/group_vars/all.yml": "- x\n"},
+        ("i",),
+        "all.yml: failed to combine variables",
     ),
     "a wrong stack": Mistake(only(""), ("--stack=a/b", "inventory.yml"), "expected a stack's name"),
     "a template that prints itself": Mistake(
@@ -229,7 +244,7 @@ def test_a_mistake_is_one_message_that_says_where(
         (checkout / path).parent.mkdir(parents=True, exist_ok=True)
         (checkout / path).write_text(text, encoding="utf-8")
     prepare(checkout)
-    assert run(*arguments) == 1
+    assert main(arguments) == 1
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.startswith("error: ")
@@ -245,7 +260,7 @@ def test_a_folder_that_cannot_be_written_is_one_message(
     Path("inventory.yml").write_text(ha()["inventory.yml"], encoding="utf-8")
     Path("stacks").rmdir()
     Path("stacks").write_text("a file", encoding="utf-8")
-    assert run("inventory.yml") == 1
+    assert main(["inventory.yml"]) == 1
     assert "cannot be written" in capsys.readouterr().err
 
 
@@ -254,7 +269,7 @@ def test_another_group_and_a_group_with_its_own_name(
 ) -> None:
     text = ha(front_ends=THREE.replace("frontend:", "control:"))["inventory.yml"]
     Path("inventory.yml").write_text(text, encoding="utf-8")
-    assert run("--group=control", "inventory.yml") == 0
+    assert main(["--group=control", "inventory.yml"]) == 0
     report = capsys.readouterr().out
     assert "--group=control --secret one_pass inventory.yml | scripts/pulumi" in report
 

@@ -1,8 +1,6 @@
 """Inventories of one-deploy: each key has an answer, there is no traceback, no secret shows."""
 
-import json
 import re
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +9,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from commands.convert import own_reader, stack_file, with_ansible
+from commands.convert import stack_file, with_ansible
 from commands.convert.conversion import Conversion
 from commands.convert.inventory import Inventory, InventoryError, Unread
 from commands.convert.keys import convert
@@ -72,7 +70,7 @@ def unanswered(inventory: Inventory, made: Conversion) -> set[str]:
 
 @cases
 def test_an_inventory_is_answered_key_by_key(case: Case, tmp_path: Path) -> None:
-    held(case, own_reader.read(made_of(case, tmp_path), case.passwords))
+    held(case, with_ansible.read(made_of(case, tmp_path), case.passwords))
 
 
 def test_there_are_inventories_of_all_forms() -> None:
@@ -80,54 +78,7 @@ def test_there_are_inventories_of_all_forms() -> None:
     assert len({case.name for case in CASES}) == len(CASES)
 
 
-@pytest.fixture(scope="session")
-def python_of_ansible(pytestconfig: pytest.Config) -> Path:
-    """Return the Python that `scripts/setup convert` gives ansible-core."""
-    done = subprocess.run(
-        ["scripts/setup", "convert"],
-        cwd=pytestconfig.rootpath,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    python = pytestconfig.rootpath / with_ansible.PYTHON
-    assert python.exists(), done.stderr
-    return python
-
-
-ALIKE = [
-    *("three front-ends with a VIP", "a file in INI with everything", "anchors and merges"),
-    *(
-        "a folder with group_vars and host_vars",
-        "a folder with an encrypted file, and its password",
-    ),
-    *("encrypted values", "encrypted values without the password", "a mirror as text", "LDAP"),
-    *("templates of names and of facts", "keys without values", "a file made on Windows"),
-]
-
-
-@pytest.mark.parametrize("case", [one for one in CASES if one.name in ALIKE], ids=lambda c: c.name)
-def test_ansible_itself_reads_the_same(case: Case, tmp_path: Path, python_of_ansible: Path) -> None:
-    path = made_of(case, tmp_path)
-    plain = own_reader.read(path, case.passwords)
-    read = with_ansible.read(path, case.passwords, python_of_ansible)
-    assert "ansible-core" in read.reader
-    assert {name: set(some) for name, some in read.hosts.items()} == {
-        name: set(some) for name, some in plain.hosts.items()
-    }
-    assert read.groups == plain.groups
-    assert without_templates(read.hosts) == without_templates(plain.hosts)
-    held(case, read)
-
-
-def without_templates(hosts: Any) -> Any:
-    """Remove values that only Ansible can evaluate."""
-    text = json.dumps(hosts, default=lambda _: "unread")
-    return json.loads(text)
-
-
-def test_ansible_evaluates_values_that_only_it_can(tmp_path: Path, python_of_ansible: Path) -> None:
+def test_templates_are_evaluated(tmp_path: Path) -> None:
     path = tmp_path / "inventory.yml"
     path.write_text(
         "all: {vars: {one_version: '7.2', zone_name: \"{{ groups.frontend | first | upper }}\","
@@ -137,13 +88,10 @@ def test_ansible_evaluates_values_that_only_it_can(tmp_path: Path, python_of_ans
         " n1a3: {ansible_host: 10.2.50.12}}}\n",
         encoding="utf-8",
     )
-    made = convert(with_ansible.read(path, (), python_of_ansible))
+    made = convert(with_ansible.read(path, ()))
     assert made.config["zone_name"] == "N1A1"
     assert made.config["one_vip"] == "10.2.50.86"
     assert made.config["ensure_keys_for"] == ["root", "ubuntu"]
-    alone = convert(own_reader.read(path, ()))
-    assert "one_vip" not in alone.config
-    assert any(one.key == "one_vip" and "{{" in one.text for one in alone.decisions)
 
 
 KEYS = [
@@ -252,7 +200,7 @@ def test_a_damaged_inventory_is_refused_or_answered(
     file = tmp_path_factory.mktemp("inventory") / "inventory.yml"
     file.write_text(text[:at] + put + text[at + cut :], encoding="utf-8", newline="")
     try:
-        inventory = own_reader.read(file, ())
+        inventory = with_ansible.read(file, ())
         made = convert(inventory)
     except InventoryError as error:
         assert "hush" not in str(error) or text is OLD_FORM

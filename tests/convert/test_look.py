@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from commands.convert import own_reader
+from commands.convert import with_ansible
 from commands.convert.__main__ import main
 from commands.convert.conversion import Conversion
 from commands.convert.keys import convert
@@ -26,7 +26,7 @@ OWN = {"n1a1": "10.2.50.10", "n1a2": "10.2.50.11", "n1a3": "10.2.50.12"}
 def made(tmp_path: Path) -> Conversion:
     path = tmp_path / "inventory.yml"
     path.write_text(ha()["inventory.yml"], encoding="utf-8")
-    return convert(own_reader.read(path, ()))
+    return convert(with_ansible.read(path, ()))
 
 
 def zone(*names: str, name: str = "OpenNebula") -> str:
@@ -120,7 +120,7 @@ def test_a_host_that_does_not_answer_is_a_line_of_the_report(
         "frontend: {hosts: {n1a1: {ansible_host: 127.0.0.1}}}\n"
     )
     Path("inventory.yml").write_text(text, encoding="utf-8")
-    assert main(["--without-ansible", "--look", "inventory.yml"]) == 0
+    assert main(["--look", "inventory.yml"]) == 0
     report = capsys.readouterr().out
     assert "The running zone differs" in report
     assert "n1a1: connect: expected an SSH server at 127.0.0.1 port 1" in report

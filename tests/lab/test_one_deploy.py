@@ -51,6 +51,7 @@ node:
 @pytest.fixture(scope="module")
 def lab(make_module_lab: MakeLab) -> Iterator[Lab]:
     """Build four servers of a zone by hand, with what one-deploy leaves on a host."""
+    subprocess.run([ROOT / "scripts/setup", "convert"], check=True)
     lab = make_module_lab(4)
     by_hand(lab, {host.name: (host.name, host.address) for host in lab.hosts})
     for host in lab.hosts:
