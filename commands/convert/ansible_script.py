@@ -169,7 +169,7 @@ def read(source: str, loader: Loader) -> dict[str, Any]:
     """Return that inventory. Raises AnsibleError."""
     failed: list[Exception] = []
     display = Display()
-    display.error_as_warning = lambda msg, exception: failed.append(exception)
+    display.error_as_warning = lambda msg, exception, **_: failed.append(exception)
     display.warning = loader.warning
     inventory = Manager(loader=loader, sources=[source], parse=False)
     try:

@@ -1,5 +1,8 @@
 """The result of a conversion: the stack's config, its secrets, and an answer to every key."""
 
+import re
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,15 +19,24 @@ class Answer:
 
 @dataclass(frozen=True)
 class Secret:
-    """A secret of the stack, with its key in the form for `pulumi config set --path`."""
+    """A secret of the stack."""
 
-    key: str
+    path: tuple[str, ...]
+    """The stack's key, and the keys within its value."""
     source: str
     """The inventory's key; empty if the inventory does not have it."""
     value: str | None = field(default=None, repr=False)
     """None if it could not be read."""
     remedy: str = ""
     """A command that prints it, if the inventory does not have it."""
+
+    @property
+    def key(self) -> str:
+        """Return its key in the form for `pulumi config set --path`."""
+        first, *parts = self.path
+        return first + "".join(
+            f".{part}" if re.fullmatch(r"[A-Za-z0-9_-]+", part) else f'["{part}"]' for part in parts
+        )
 
 
 @dataclass
@@ -61,6 +73,20 @@ class Conversion:
         shown = f"frontends.{front_end}.{key}" if front_end else key
         text = f"{shown}: {shown_value(value)}{note and f'; {note}'}"
         self.taken.append(Answer(source or key, text))
+
+    def take_usual(
+        self, key: str, values: Mapping[str, Any], names: Mapping[str, str], *, source: str = ""
+    ) -> None:
+        """Take the most frequent value for the zone, and the other ones for their hosts.
+
+        ``values``: by host. ``names``: each host's name in the stack.
+        """
+        ((usual, _),) = Counter(values.values()).most_common(1)
+        self.take(key, usual, source=source)
+        for host, value in values.items():
+            if value != usual:
+                place = f"{source or key} of {host}"
+                self.take(key, value, source=place, front_end=names[host])
 
     def hide(self, secret: Secret, note: str = "") -> None:
         """Add a secret, which a command of the report sets."""

@@ -1,6 +1,5 @@
 """The secrets of an inventory. The report has a command that sets each of them. Pure."""
 
-import re
 import shlex
 from collections.abc import Mapping
 from typing import Any
@@ -21,22 +20,22 @@ def convert(source: Source) -> None:
             if found:
                 made.needless(key, "SQLite has no accounts")
         elif (lacking := [unread(value) for value in found.values()]) and all(lacking):
-            made.hide(Secret(key, key), lacking[0].why if lacking[0] else "")
+            made.hide(Secret((key,), key), lacking[0].why if lacking[0] else "")
         elif (value := source.alike(key, secret_too=True)) is None:
             continue
         elif isinstance(value, str | int | float):
-            made.hide(Secret(key, key, str(value)))
+            made.hide(Secret((key,), key, str(value)))
         else:
             made.ask(key, "not converted: expected text")
     if "one_pass" not in made.secrets:
         command = f"ssh {_login(made)} sudo cat /var/lib/one/.one/one_auth | cut -d: -f2-"
-        made.hide(Secret("one_pass", "", remedy=command))
+        made.hide(Secret(("one_pass",), "", remedy=command))
         made.ask(
             "one_pass",
             "the inventory does not set it: the command below reads it from a front-end's one_auth",
         )
     if "db_password" not in made.secrets and not source.is_sqlite:
-        made.hide(Secret("db_password", "", remedy="openssl rand -hex 24"))
+        made.hide(Secret(("db_password",), "", remedy="openssl rand -hex 24"))
         made.ask(
             "db_password",
             "the inventory does not set it, so it is one-deploy's public default: the command below"
@@ -62,9 +61,8 @@ def _auth(source: Source) -> None:
         return
     made.take("auth", auth)
     for server, password in passwords.items():
-        place = f'["{server}"]' if re.search(r"[^A-Za-z0-9_-]", server) else f".{server}"
-        key = f'auth.ldap.config{place}[":password"]'
-        made.hide(Secret(key, f"auth.ldap.config.{server}.:password", password))
+        path = ("auth", "ldap", "config", server, ":password")
+        made.hide(Secret(path, ".".join(path), password))
 
 
 def _without_passwords(auth: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str | None]]:

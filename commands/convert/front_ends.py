@@ -1,7 +1,6 @@
 """The front-ends of an inventory: names, addresses, login and interfaces. Pure."""
 
 import re
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -89,12 +88,8 @@ def _interfaces(source: Source, keys: Mapping[str, str]) -> None:
     unusable = [item for item in unique(found.values()) if not source.usable("one_vip_if", item)]
     if unusable:
         return
-    ((usual, _),) = Counter(str(item) for item in found.values()).most_common(1)
-    source.made.take("one_vip_if", usual)
-    for name, interface in found.items():
-        if str(interface) != usual:
-            source_key = f"one_vip_if of {name}"
-            source.made.take("one_vip_if", str(interface), source=source_key, front_end=keys[name])
+    texts = {name: str(interface) for name, interface in found.items()}
+    source.made.take_usual("one_vip_if", texts, keys)
 
 
 def _count(source: Source) -> None:

@@ -1,7 +1,6 @@
 """Convert Ansible's login settings to the stack's keys for SSH. Pure."""
 
 import re
-from collections import Counter
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
@@ -83,15 +82,9 @@ def _usual(source: Source, keys: Mapping[str, str], names: tuple[str, ...], part
             f"missing{whom}: Ansible uses your own account or ~/.ssh/config, the stack uses"
             f" {'that of the others' if found else 'root'} unless you set ssh.user",
         )
-    if not found:
-        return
-    texts = {host: int(item) if part == "port" else str(item) for host, item in found.items()}
-    usual = Counter(texts.values()).most_common(1)[0][0]
-    made.take(f"ssh.{part}", usual, source=name)
-    for host, value in texts.items():
-        if value != usual:
-            source_key = f"{name} of {host}"
-            made.take(f"ssh.{part}", value, source=source_key, front_end=keys[host])
+    if found:
+        texts = {host: int(item) if part == "port" else str(item) for host, item in found.items()}
+        made.take_usual(f"ssh.{part}", texts, keys, source=name)
 
 
 def _key_file(source: Source) -> None:

@@ -12,7 +12,6 @@ from commands import files
 from commands.convert.conversion import Conversion
 from commands.convert.inventory import InventoryError
 from settings import PROJECT, Settings, SettingsError, parse
-from settings.model import SECRETS
 
 _PLACEHOLDER = {"one_token": "placeholder:of-the-converter"}
 _OTHER = "placeholder-of-the-converter"
@@ -68,13 +67,11 @@ def faults(made: Conversion, text: str) -> list[str]:
 def _raw(made: Conversion) -> dict[str, str]:
     config = json.loads(json.dumps(made.config))
     for key, secret in made.secrets.items():
-        value = secret.value or _PLACEHOLDER.get(key, _OTHER)
-        if key in SECRETS:
-            config[key] = value
-        elif found := re.fullmatch(r'auth\.ldap\.config\W+(.+?)"?\]?\[":password"\]', key):
-            server = config.get("auth", {}).get("ldap", {}).get("config", {}).get(found[1])
-            if isinstance(server, dict):
-                server[":password"] = value
+        *above, last = secret.path
+        place = config
+        for part in above:
+            place = place[part]
+        place[last] = secret.value or _PLACEHOLDER.get(key, _OTHER)
     return {
         f"{PROJECT}:{key}": value if isinstance(value, str) else json.dumps(value)
         for key, value in config.items()
