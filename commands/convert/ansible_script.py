@@ -89,10 +89,18 @@ class Loader(DataLoader):  # type: ignore[misc]
             self.secrets.append(self.load(text))
         return content, is_plain
 
-    def warning(self, text: str, *_: Any, **__: Any) -> None:
-        """Take the place of Ansible's own output."""
-        if text.startswith("Skipping "):
-            self.notes[f"{self.file}: {text}"] = None
+    def warning(self, msg: str, *_: Any, **__: Any) -> None:
+        """Record what Ansible's own output would say."""
+        if msg.startswith("Skipping "):
+            self.notes[f"{self.file}: {msg}"] = None
+
+    def failure(self, msg: str | None, exception: Exception, **_: Any) -> None:
+        """Raise an error of which Ansible only warns: after both, that of YAML or that of INI."""
+        file = Path(self.file)
+        has_sections = not file.suffix and re.search(rb"^\[", file.read_bytes(), re.M)
+        plugin = "yaml" if file.suffix in ("", *YAML) and not has_sections else "ini"
+        if msg == f"Failed to parse inventory with {plugin!r} plugin.":
+            raise exception
 
 
 class Manager(InventoryManager):  # type: ignore[misc]
@@ -101,15 +109,18 @@ class Manager(InventoryManager):  # type: ignore[misc]
     def parse_source(self, source: str, cache: bool = False) -> bool:
         """Read a file or a folder, into this object."""
         path = Path(source)
+        self._loader.file = source
         if path.is_file():
-            self._loader.file = source
             text = path.read_bytes()
             if text.startswith(b"#!") or (os.access(path, os.X_OK) and not path.suffix):
                 raise AnsibleError(f"a program that prints an inventory. {ADVICE.format(source)}")
             if plugin := re.search(rb"^plugin\s*:\s*(\S+)", text, re.M):
                 name = plugin[1].decode(errors="replace")
                 raise AnsibleError(f"an inventory of the plugin {name}. {ADVICE.format(source)}")
-        return bool(super().parse_source(source, cache))
+        is_parsed = bool(super().parse_source(source, cache))
+        if not is_parsed and not path.is_dir():
+            raise AnsibleError("expected an inventory in YAML or INI")
+        return is_parsed
 
 
 def of_host(variables: dict[str, Any], loader: Loader) -> dict[str, Any]:
@@ -167,21 +178,9 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
 
 def read(source: str, loader: Loader) -> dict[str, Any]:
     """Return that inventory. Raises AnsibleError."""
-    failed: list[Exception] = []
     display = Display()
-    display.error_as_warning = lambda msg, exception, **_: failed.append(exception)
-    display.warning = loader.warning
-    inventory = Manager(loader=loader, sources=[source], parse=False)
-    try:
-        inventory.parse_sources()
-    except AnsibleError:
-        if not failed:
-            raise
-    if failed:
-        # Ansible has tried YAML, then INI.
-        file = Path(loader.file)
-        is_yaml = file.suffix in YAML or not re.search(rb"^\[", file.read_bytes(), re.M)
-        raise failed[0 if is_yaml else -1]
+    display.warning, display.error_as_warning = loader.warning, loader.failure
+    inventory = Manager(loader=loader, sources=[source])
     variables = VariableManager(loader=loader, inventory=inventory)
     # This object registers itself with the variable manager.
     HostVars(inventory=inventory, variable_manager=variables, loader=loader)

@@ -129,6 +129,10 @@ def executable(folder: Path) -> None:
     (folder / "inventory").chmod(stat.S_IRWXU)
 
 
+def broken_link(folder: Path) -> None:
+    (folder / "i/b").symlink_to("gone")
+
+
 class Mistake(NamedTuple):
     """Files of an inventory, the converter's arguments, and its message."""
 
@@ -187,6 +191,13 @@ MISTAKES = {
     "INI with a wrong section": Mistake({"a": "[frontend:hosts2]\nn1\n"}, ("a",), "line 1"),
     "INI with half a section": Mistake(
         {"a": "[frontend\nn1\n"}, ("a",), "host [frontend: expected"
+    ),
+    "another format": Mistake({"a.toml": "[x]\n"}, ("a.toml",), "a.toml: expected an inventory in"),
+    "a broken link": Mistake(
+        {"i/a.yml": THREE}, ("i",), "i/b: expected an inventory in", broken_link
+    ),
+    "a mistake in a folder": Mistake(
+        {"i/b": "[x]\ny z\n", "i/c.yml": THREE}, ("i",), "i/b line 2: Expected key=value"
     ),
     "bytes": Mistake({"inventory.yml": ""}, ("inventory.yml",), "text in UTF-8", binary),
     "a program": Mistake(

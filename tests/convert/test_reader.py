@@ -67,6 +67,14 @@ def test_a_program_in_a_folder_is_refused_and_not_executed(tmp_path: Path) -> No
     assert not (tmp_path / "executed").exists()
 
 
+def test_a_folder_in_a_folder_may_have_other_files(tmp_path: Path) -> None:
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files/README.md").touch()
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more/hosts.yml").write_text(THREE, encoding="utf-8")
+    assert list(with_ansible.read(tmp_path, ()).groups) == ["frontend"]
+
+
 def test_what_was_not_read_is_a_note(tmp_path: Path) -> None:
     (tmp_path / "hosts.yml").write_text(THREE + "  tasks: {a: 1}\n", encoding="utf-8")
     (tmp_path / "group_vars").mkdir()
