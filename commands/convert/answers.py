@@ -21,7 +21,6 @@ _NO_MEANING = {
     "ansible_become_method": "sudo is always used",
     "ansible_ssh_retries|retry_no|ping_port": "waits and retries have fixed deadlines",
     "(ansible_ssh|ansible)_pipelining": "each step is one remote execution",
-    "ansible_group_priority": "it only orders Ansible's groups",
     "vn|template": (
         "one-deploy creates records in OpenNebula from it; they are in the zone's database and stay"
     ),

@@ -1,11 +1,13 @@
 """Convert options of OpenSSH in an inventory, such as ssh_common_args. Pure."""
 
-import re
+import getopt
 import shlex
 from dataclasses import dataclass, field
+from string import ascii_letters, digits
 
 _WITH_VALUE = "BbcDEeFIiJLlmOopQRSWw"
 """Letters of ssh's options that take a value."""
+_LETTERS = "".join(f"{one}:" if one in _WITH_VALUE else one for one in ascii_letters + digits)
 _QUIET = "46aCKNnqSTtvXxYy"
 """Letters of options that only change how a connection behaves."""
 _AS_OPTION = {"J": "proxyjump", "i": "identityfile", "l": "user", "p": "port"}
@@ -54,20 +56,12 @@ def parse(text: str) -> SshArgs:
 def _split(text: str) -> tuple[list[tuple[str, str]], list[str]]:
     """Return the options as letters with values, and all other words."""
     try:
-        words = shlex.split(text)
+        options, others = getopt.gnu_getopt(shlex.split(text), _LETTERS)
     except ValueError:
         return [], ["a quote that does not end"]
-    options: list[tuple[str, str]] = []
-    others: list[str] = []
-    while words:
-        word = words.pop(0)
-        if not re.fullmatch(r"-[A-Za-z].*", word, re.DOTALL):
-            others.append(word)
-        elif word[1] in _WITH_VALUE:
-            options.append((word[1], word[2:] or (words.pop(0) if words else "")))
-        else:
-            options += [(letter, "") for letter in word[1:]]
-    return options, others
+    except getopt.GetoptError as error:
+        return [], [error.msg]
+    return [(option[1], value) for option, value in options], others
 
 
 def _take(found: SshArgs, letter: str, value: str) -> None:

@@ -368,9 +368,12 @@ ensure_keys_for=['ubuntu', 'root']
     ),
     Case(
         "two jump hosts, one after the other",
-        ha("    ansible_ssh_common_args: -J a@one,b@two -o Weird=yes\n"),
+        ha("    ansible_ssh_common_args: -4Cv -J a@one,b@two -o Weird=yes\n"),
         {"ssh": {"user": "ubuntu", "bastion": "a@one,b@two"}},
-        {"decisions ansible_ssh_common_args": "Weird=yes"},
+        {
+            "decisions ansible_ssh_common_args": "Weird=yes",
+            "no_meaning ansible_ssh_common_args": "-4, -C, -v: this program has its own",
+        },
     ),
     Case(
         "one-deploy's own bastion, which is a front-end",
