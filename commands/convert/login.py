@@ -37,8 +37,9 @@ def convert(source: Source, keys: Mapping[str, str]) -> None:
     _usual(source, keys, _PORT, "port")
     _key_file(source)
     for name in _ARGS:
-        for value, hosts in _by_value(source.of_each(name)).items():
-            if source.usable(name, value):
+        found = source.of_each(name)
+        for value, hosts in _by_value(found).items():
+            if source.usable(name, found[hosts[0]]):
                 whom = "" if len(hosts) == len(source.names) else f" of {', '.join(hosts)}"
                 _args(source, f"{name}{whom}", value)
     for host, value in source.of_each("ansible_connection", "connection").items():
@@ -91,11 +92,10 @@ def _key_file(source: Source) -> None:
     found = source.of_each(*_KEY)
     values = _by_value(found)
     if len(values) > 1:
-        seen = ", ".join(f"{host}: {value}" for host, value in found.items())
         source.made.ask(
             _KEY[0],
-            f"not converted: differs between front-ends ({seen}), but the stack has one key."
-            " Load them into an SSH agent (ssh-add), or authorize one of them everywhere",
+            f"not converted: differs between front-ends ({source.seen(found)}), but the stack has"
+            " one key. Load them into an SSH agent (ssh-add), or authorize one of them everywhere",
         )
     elif values:
         value = next(iter(found.values()))

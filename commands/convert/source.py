@@ -50,17 +50,18 @@ class Source:
         first, *others = found.values()
         if all(item == first for item in others):
             return first if self.usable(key, first, secret_too=secret_too) else None
-        hidden = secret_too or any(
-            unread(item) or self.inventory.is_secret(item) for item in found.values()
-        )
-        seen = ", ".join(
-            name if hidden else f"{name}: {short(value)}" for name, value in found.items()
-        )
+        seen = ", ".join(found) if secret_too else self.seen(found)
         self.made.ask(
             key,
             f"differs between front-ends ({seen}), but is one value for the zone: not converted",
         )
         return None
+
+    def seen(self, found: Mapping[str, Any]) -> str:
+        """Return each host with its value, or the hosts alone if a value must not be shown."""
+        if any(unread(value) or self.inventory.is_secret(value) for value in found.values()):
+            return ", ".join(found)
+        return ", ".join(f"{name}: {short(value)}" for name, value in found.items())
 
     def usable(self, key: str, value: Any, *, secret_too: bool = False) -> bool:
         """Return whether a value can be written; if not, report why."""

@@ -307,6 +307,24 @@ ensure_keys_for=['ubuntu', 'root']
         passwords=(PASSWORD,),
     ),
     Case(
+        "login settings that cannot be read or shown",
+        {
+            "inventory.yml": f"all:\n  vars:{HA}"
+            "    ansible_ssh_common_args: -J {{ ansible_fqdn }}\n"
+            "frontend:\n  hosts:\n"
+            "    n1a1:\n      ansible_host: 10.2.50.10\n"
+            f"      ansible_ssh_private_key_file: {value('/root/hush', 8)}\n"
+            "    n1a2: {ansible_host: 10.2.50.11, ansible_ssh_private_key_file: /root/a}\n"
+            "    n1a3: {ansible_host: 10.2.50.12}\n"
+        },
+        {"ssh": {"user": "ubuntu"}},
+        {
+            "decisions ansible_ssh_common_args": "(-J {{ ansible_fqdn }}). Set it yourself",
+            "decisions ansible_ssh_private_key_file": "between front-ends (n1a1, n1a2)",
+        },
+        passwords=(PASSWORD,),
+    ),
+    Case(
         "encrypted values without the password",
         ha(f"    one_token: {value('hush:hush', 6)}\n    one_fqdn: {value('hush.example', 6)}\n"),
         {"one_fqdn": None},
