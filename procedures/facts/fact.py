@@ -15,14 +15,17 @@ IN_SCRIPT = ""
 """Instead of shell: the script itself reports this fact."""
 
 
-def fact(shell: str, parse: Callable[[str], T], *, default: T, hidden: bool = False) -> T:
+def fact(
+    shell: str, parse: Callable[[str], T], *, default: T | None = None, hidden: bool = False
+) -> T:
     """Declare a field that is a fact.
 
     ``shell``: commands that print the report; they must not fail. ``parse``: converts the report to
-    the value. ``default``: the value without a report. ``hidden``: the value may be a secret.
+    the value. ``default``: the value without a report; that of an empty report if it is not given.
+    ``hidden``: the value may be a secret.
     """
     declared: T = field(
-        default_factory=lambda: default,
+        default_factory=lambda: parse("") if default is None else default,
         repr=not hidden,
         metadata={"shell": shell, "parse": parse},
     )
@@ -45,6 +48,11 @@ def values(facts: type[Any], reports: Mapping[str, str]) -> dict[str, Any]:
         for declared in _declared(facts)
         if declared.name in reports
     }
+
+
+def pairs(text: str, separator: str = " ") -> dict[str, str]:
+    """Return by the first word of each line the rest of the line."""
+    return dict(line.partition(separator)[::2] for line in text.splitlines())
 
 
 def finite(text: str) -> float:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from hosts.errors import HostError
 from procedures.context import Access
+from procedures.facts.fact import pairs
 from procedures.specs import InstallationSpec, MountSpec
 
 _DEVICES = ("/dev/", "UUID=", "LABEL=", "PARTUUID=", "PARTLABEL=")
@@ -50,8 +51,8 @@ def parse(values: Mapping[str, str]) -> Storage:
     return Storage(
         fstab,
         dict(_mounted(line) for line in values.get("mounted", "").splitlines()),
-        _pairs(values.get("links", "")),
-        _pairs(values.get("own_links", "")),
+        pairs(values.get("links", "")),
+        pairs(values.get("own_links", "")),
     )
 
 
@@ -161,11 +162,6 @@ def _mounted(line: str) -> tuple[str, Mounted]:
     int(mode, 8)  # Raises ValueError here, where the answer is read.
     given = dict(stamp.split("=", 1) for stamp in stamps if "=" in stamp)
     return path, Mounted(frozenset({uid, user}), frozenset({gid, group}), mode, given)
-
-
-def _pairs(text: str) -> dict[str, str]:
-    pairs = (line.partition(" ") for line in text.splitlines())
-    return {key: value for key, _, value in pairs}
 
 
 def _text(pairs: Mapping[str, str]) -> str:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from procedures.facts.fact import IN_SCRIPT, fact, finite, shell, values
+from procedures.facts.fact import IN_SCRIPT, fact, finite, pairs, shell, values
 
 _EVERYWHERE = ("0.0.0.0", "*", "[::]")  # noqa: S104 - as ss prints it
 
@@ -112,8 +112,8 @@ class Probe:
     """What preflight observes on one host. ``fact`` describes how."""
 
     clock: ClockReading
-    distribution: str = fact('echo "$ID"', str, default="")
-    release: str = fact('echo "$VERSION_ID"', str, default="")
+    distribution: str = fact('echo "$ID"', str)
+    release: str = fact('echo "$VERSION_ID"', str)
     has_systemd: bool = fact("[ ! -d /run/systemd/system ] || echo yes", bool, default=True)
     memory: int = fact(
         "awk '$1 == \"MemTotal:\" {print $2}' /proc/meminfo",
@@ -128,30 +128,22 @@ class Probe:
         timeout 10 df -Pk "$there" | awk -v path="$path" 'NR == 2 {print path, $4, $6}'
     done""",
         _room,
-        default={},
     )
     """By the path that was asked for."""
     macs: frozenset[str] = fact(
-        "ip -o link show",
-        lambda text: frozenset(re.findall(r"link/ether (\S+)", text)),
-        default=frozenset(),
+        "ip -o link show", lambda text: frozenset(re.findall(r"link/ether (\S+)", text))
     )
     neighbours: Mapping[str, str] = fact(
-        IN_SCRIPT,
-        lambda text: dict(re.findall(r"^(\S+) .*\blladdr (\S+)", text, re.MULTILINE)),
-        default={},
+        IN_SCRIPT, lambda text: dict(re.findall(r"^(\S+) .*\blladdr (\S+)", text, re.MULTILINE))
     )
     """By address: the MAC that answered for it on the link."""
-    listening: Mapping[int, Listener] = fact(
-        "ss -Hltnp 2>/dev/null || true", _listening, default={}
-    )
+    listening: Mapping[int, Listener] = fact("ss -Hltnp 2>/dev/null || true", _listening)
     """By port."""
     reached: Mapping[tuple[str, int], str] = fact(
         """while read -r address port; do
         [ -z "$port" ] || knock "$address" "$port" &
     done < <(printf '%s\\n' "$targets"); wait""",
         _reached,
-        default={},
     )
     """By address and port: ``open``, or the system's reason why not."""
     name_sources: tuple[str, ...] = fact(
@@ -160,23 +152,17 @@ class Probe:
         default=("files", "dns"),
     )
     """The sources of names in the order of nsswitch.conf."""
-    is_enforcing: bool = fact(
-        "cat /sys/fs/selinux/enforce 2>/dev/null || true", "1".__eq__, default=False
-    )
+    is_enforcing: bool = fact("cat /sys/fs/selinux/enforce 2>/dev/null || true", "1".__eq__)
     """Whether SELinux enforces its policy."""
     has_apparmor: bool = fact(
-        "cat /sys/module/apparmor/parameters/enabled 2>/dev/null || true",
-        "Y".__eq__,
-        default=False,
+        "cat /sys/module/apparmor/parameters/enabled 2>/dev/null || true", "Y".__eq__
     )
     has_python: bool = fact("type -P python3 || true", bool, default=True)
     """Whether Python 3 is installed."""
     login: str = fact('echo "$login"', str, default="root")
     """The account that this program logs in with."""
     groups: tuple[str, ...] = fact(
-        """id -Gnz "$login" | tr '\\0' '\\n'""",
-        lambda text: tuple(text.splitlines()),
-        default=(),
+        """id -Gnz "$login" | tr '\\0' '\\n'""", lambda text: tuple(text.splitlines())
     )
     sshd: Mapping[str, Mapping[str, tuple[str, ...]]] = fact(
         """for address in $senders; do
@@ -184,11 +170,10 @@ class Probe:
 authenticationmethods|permitrootlogin|forcecommand|(allow|deny)(users|groups)) /$address &/p"
     done""",
         _sshd,
-        default={},
     )
     """By source address and setting: what sshd applies to a login of that account."""
     locales: frozenset[str] = fact(
-        "locale -a 2>/dev/null || true", lambda text: frozenset(text.split()), default=frozenset()
+        "locale -a 2>/dev/null || true", lambda text: frozenset(text.split())
     )
     """The locales that ``locale -a`` prints; empty if it fails."""
     own_name: str = fact(
@@ -196,7 +181,6 @@ authenticationmethods|permitrootlogin|forcecommand|(allow|deny)(users|groups)) /
     printf '%s ' "$own"
     getent ahosts "$own" | awk 'NR == 1 {print $1}'""",
         str,
-        default="",
     )
     """The host's own name, and the address that it resolves it to, if any."""
     environment: Mapping[str, str] = fact(
@@ -207,8 +191,7 @@ authenticationmethods|permitrootlogin|forcecommand|(allow|deny)(users|groups)) /
         grep -hv '^[[:space:]]*[#;]' /etc/systemd/system/{service,opennebula*.service}.d/*.conf
     } 2>/dev/null | tr ' "'\\' '\\n\\n\\n' | sed 's/^Environment=//' |
         grep -iE '^(https?|all|no|grpc)_proxy=' | awk '!seen[$0]++' || true""",
-        lambda text: dict(line.partition("=")[::2] for line in text.splitlines()),
-        default={},
+        lambda text: pairs(text, "="),
         hidden=True,
     )
     """Proxies in the environment of services."""
@@ -217,10 +200,9 @@ authenticationmethods|permitrootlogin|forcecommand|(allow|deny)(users|groups)) /
         ! systemctl -q is-active $unit.service 2>/dev/null || echo $unit
     done""",
         lambda text: tuple(text.split()),
-        default=(),
     )
     """Active units that manage addresses."""
-    sudo_refusal: str = fact("sudo_refusal", str, default="")
+    sudo_refusal: str = fact("sudo_refusal", str)
     """Why sudo refuses an account with a rule like OpenNebula's; empty if it does not."""
     vip_files: Mapping[str, tuple[str, ...]] = fact(
         """for vip in $vips; do
@@ -229,22 +211,19 @@ authenticationmethods|permitrootlogin|forcecommand|(allow|deny)(users|groups)) /
             /etc/keepalived || true; } | sort | sed "s,^,$vip ,"
     done""",
         _vip_files,
-        default={},
     )
     """By VIP: the files of the network configuration that contain it."""
     missing: tuple[tuple[str, str], ...] = fact(
-        "missing",
-        lambda text: tuple(line.partition(" ")[::2] for line in text.splitlines()),
-        default=(),
+        "missing", lambda text: tuple(line.partition(" ")[::2] for line in text.splitlines())
     )
     """What the host does not have, of what operators prepare: kind and name."""
-    blocked_mounts: Mapping[str, str] = fact("blocked_mounts", _by_path, default={})
+    blocked_mounts: Mapping[str, str] = fact("blocked_mounts", _by_path)
     """By mount point: the files or the other line of fstab that are in the way."""
-    refused_shares: Mapping[str, str] = fact("refused_shares", _by_path, default={})
+    refused_shares: Mapping[str, str] = fact("refused_shares", _by_path)
     """By source: why a share could not be mounted in a trial."""
-    blocked_links: Mapping[str, str] = fact("blocked_links", _by_path, default={})
+    blocked_links: Mapping[str, str] = fact("blocked_links", _by_path)
     """By the path of a datastore's link: the other link or the files that are in the way."""
-    certificate_fault: str = fact("fault_of_own_pair", str, default="")
+    certificate_fault: str = fact("fault_of_own_pair", str)
     """What is wrong with the key and certificate that the web server must have."""
     password_policy: Mapping[str, str] = fact(
         """sql -e "
@@ -253,8 +232,7 @@ authenticationmethods|permitrootlogin|forcecommand|(allow|deny)(users|groups)) /
         UNION ALL SELECT CONCAT(LOWER(variable_name), ' ', variable_value)
             FROM information_schema.global_variables
             WHERE variable_name LIKE 'simple_password_check_%'" 2>/dev/null || true""",
-        lambda text: dict(line.partition(" ")[::2] for line in text.splitlines()),
-        default={},
+        pairs,
     )
     """MariaDB's active plugins that check passwords, and their variables."""
 
