@@ -5,7 +5,7 @@ script is replaced by the shell of all fields, so that one execution reports all
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import Field, field, fields
 from typing import Any, TypeVar
 
@@ -53,6 +53,11 @@ def values(facts: type[Any], reports: Mapping[str, str]) -> dict[str, Any]:
 def pairs(text: str, separator: str = " ") -> dict[str, str]:
     """Return by the first word of each line the rest of the line."""
     return dict(line.partition(separator)[::2] for line in text.splitlines())
+
+
+def columns(text: str, count: int) -> Iterator[list[str]]:
+    """Yield that number of words of each line, the last of them with the rest of the line."""
+    return (line.split(" ", count - 1) for line in text.splitlines())
 
 
 def finite(text: str) -> float:

@@ -253,10 +253,8 @@ class Facts:
         return self._of_zone("ENDPOINT_GRPC")
 
     def _of_zone(self, name: str) -> str:
-        if not self.zone_body.strip():
-            return ""
-        body = read_xml(self.zone_body)
-        return body.findtext(f"TEMPLATE/{name}", "")
+        body = self.zone_body
+        return read_xml(body).findtext(f"TEMPLATE/{name}", "") if body.strip() else ""
 
     def view(self, status: RaftStatus | None) -> FrontEndView:
         """Return the facts that the planners need. ``status``: its Raft status, if it answers."""

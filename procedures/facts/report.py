@@ -10,7 +10,7 @@ from opennebula import conf
 from opennebula.conf_grammar import ConfError
 from opennebula.database import DatabaseSection
 from procedures.facts import traces
-from procedures.facts.fact import finite
+from procedures.facts.fact import columns, finite
 from procedures.facts.facts import Address, Dump, Facts, File, KeyFile, Package, Unit
 from procedures.install import storage
 
@@ -38,12 +38,8 @@ def _read(
     staged, staged_schema, replaced, *_ = [*values.get("staged", "").split(), "", "", ""]
     seen = traces.parse(values)
     on_sqlite = seen.sqlite_bytes > 0 and DatabaseSection.of(oned_conf).is_sqlite
-    if {*seen.objects} >= traces.TYPICAL and not {
-        "users",
-        "identity",
-        "zone",
-        "log",
-    } <= values.keys():
+    content = {"users", "identity", "zone", "log"}
+    if {*seen.objects} >= traces.TYPICAL and not content <= values.keys():
         # A database with unknown content must not be taken for an empty one.
         raise ValueError("OpenNebula's tables without what is in them")
     if any("\t" not in line for line in values.get("checksums", "").splitlines()):
@@ -51,6 +47,7 @@ def _read(
     upgrading = values.get("upgrading", "").strip()
     if upgrading and len(upgrading.split()) != 3:
         raise ValueError("a change of the database's version without its three words")
+    key_digests = _digests(values["key_digests"])
     own_names = map(str.split, values.get("own_names", "").splitlines())
     answers = {name: values.get("resolves_" + re.sub(r"[^A-Za-z0-9]", "_", name)) for name in names}
     return Facts(
@@ -60,7 +57,10 @@ def _read(
         machine_id=values["machine_id"],
         addresses=tuple(_addresses(values["addresses"])),
         resolves={name: address for name, address in answers.items() if address},
-        packages=dict(_packages(values["packages"])),
+        packages={
+            name: Package(version, held=want == "hold")
+            for want, name, version in columns(values["packages"], 3)
+        },
         pin=values["pin"],
         proxy=values["proxy"],
         active=values["active"] == "active",
@@ -68,7 +68,7 @@ def _read(
         configured=int(values["configured"] or 0),
         oned_conf=oned_conf,
         next_conf=next_conf,
-        dumps=tuple(_dumps(values["backups"])),
+        dumps=tuple(Dump(path, int(size)) for size, path in columns(values["backups"], 2)),
         # A database that does not answer must not be taken for an empty one.
         has_content=int(values.get("users") or 0) > 0 or bool(values.get("silent")) or on_sqlite,
         identity="sqlite" if on_sqlite else values.get("identity", ""),
@@ -88,7 +88,10 @@ def _read(
         stopping=values["active"] == "deactivating",
         sudo_refusal=values.get("sudo_refusal", ""),
         hooks=frozenset(map(_role, values["hook"].splitlines())),
-        keys=dict(_keys(values["keys"], values["key_digests"])),
+        keys={
+            path: KeyFile(int(mode, 8), owner, key_digests.get(path, ""))
+            for mode, owner, path in columns(values["keys"], 3)
+        },
         remotes=_digests(values.get("remotes", "")),
         grants=seen.accounts.get("localhost", ()),
         two_passwords=bool(values.get("two_passwords")),
@@ -148,12 +151,6 @@ def _addresses(text: str) -> Iterable[Address]:
             yield Address(words[1], address, int(prefix or 32))
 
 
-def _packages(text: str) -> Iterable[tuple[str, Package]]:
-    for line in text.splitlines():
-        want, name, version = line.split(" ", 2)
-        yield name, Package(version, held=want == "hold")
-
-
 def units(values: Mapping[str, str]) -> dict[str, Unit]:
     """Return the units by name, as ``tell_units`` reports them."""
     found = {}
@@ -172,20 +169,7 @@ def units(values: Mapping[str, str]) -> dict[str, Unit]:
     return found
 
 
-def _keys(text: str, digests: str) -> Iterable[tuple[str, KeyFile]]:
-    digest = _digests(digests)
-    for line in text.splitlines():
-        mode, owner, path = line.split(" ", 2)
-        yield path, KeyFile(int(mode, 8), owner, digest.get(path, ""))
-
-
 def _digests(text: str) -> dict[str, str]:
     """Return the digests by path, as sha256sum prints them."""
     pairs = (line.split("  ", 1) for line in text.splitlines())
     return {path: digest for digest, path in pairs}
-
-
-def _dumps(text: str) -> Iterable[Dump]:
-    for line in text.splitlines():
-        size, _, path = line.partition(" ")
-        yield Dump(path, int(size))

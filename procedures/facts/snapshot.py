@@ -191,11 +191,10 @@ def _observe(
             return Snapshot(host, fault=error)
 
     # At the same time, through one connection.
-    done = side_by_side({"host": ask_host, "oned": lambda: _ask_oned(access, host)})
-    snapshot, answers = done["host"], done["oned"]
-    if not isinstance(snapshot, Snapshot) or not isinstance(answers, Answers):
-        raise AssertionError("each of both has one type")
-    return replace(snapshot, answers=answers)
+    done = side_by_side(
+        {"host": ask_host, "oned": lambda: Snapshot(host, answers=_ask_oned(access, host))}
+    )
+    return replace(done["host"], answers=done["oned"].answers)
 
 
 def _ask_oned(access: Access, host: Host) -> Answers:

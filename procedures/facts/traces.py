@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from procedures.facts.fact import columns
+
 TYPICAL = frozenset({"db_versioning", "user_pool", "zone_pool"})
 """Tables that every OpenNebula has, as observe.sh counts them."""
 
@@ -53,7 +55,10 @@ def parse(values: Mapping[str, str]) -> Traces:
         processes=tuple(values.get("oned_processes", "").splitlines()),
         sqlite_bytes=int(size or 0),
         sqlite_schema=schema,
-        databases=_databases(values.get("databases", "")),
+        databases={
+            name: LocalDatabase(int(tables), int(typical) == len(TYPICAL))
+            for tables, typical, name in columns(values.get("databases", ""), 3)
+        },
         objects=tuple(values.get("objects", "").splitlines()),
         accounts=_accounts(values.get("accounts", "")),
         unseen=tuple(sorted(values.get("unseen", "").splitlines())),
@@ -61,14 +66,6 @@ def parse(values: Mapping[str, str]) -> Traces:
         sources=tuple(line.removeprefix("source ") for line in replication if line != "galera"),
         zones=tuple(values.get("zones", "").splitlines()),
     )
-
-
-def _databases(text: str) -> dict[str, LocalDatabase]:
-    found = {}
-    for line in text.splitlines():
-        tables, typical, name = line.split(" ", 2)
-        found[name] = LocalDatabase(int(tables), int(typical) == len(TYPICAL))
-    return found
 
 
 def _accounts(text: str) -> dict[str, tuple[str, ...]]:

@@ -10,7 +10,7 @@ from procedures.facts.facts import Facts, Package
 from procedures.facts.observe import facts
 from procedures.facts.report import files
 from procedures.install.files.paths import PATHS
-from procedures.install.packaging import needs, repository, unwanted, wanted
+from procedures.install.packaging import repository, unwanted, wanted
 from procedures.script_text import LOCK_PATIENCE
 from procedures.specs import InstallationSpec
 from procedures.upgrade import versions
@@ -65,20 +65,14 @@ def fetch_packages(
     ``blank``: text of the mark for a blank host. Raises HostError.
     """
     token = access.secrets.one_token
-    source = repository(seen, spec.packages, enterprise=token is not None)
     output = access.run(
         spec.host,
         "install",
         variables={
-            "url": source.url,
-            "key_url": source.key_url,
-            "key": spec.repository.key or "",
-            "needs": needs(seen, spec.packages),
+            **repository(seen, spec.packages, enterprise=token is not None),
             "packages": " ".join(names),
             "files": " ".join(PATHS),
             "stage": spec.version if stage else "",
-            "refresh": "yes" if spec.update_pkg_cache else "no",
-            "proxy": spec.pkg_cache_proxy or "",
             "blank": blank,
         },
         secrets={"token": token or ""},

@@ -139,14 +139,8 @@ def _require_own(
     """
     if seen.active:
         observe.statuses(access, {spec.host.name: spec.host})
-    strange = [
-        name
-        for name, front_end in sorted(
-            observe.facts_where_possible(access, others, spec.database).items()
-        )
-        if front_end.has_content and front_end.identity != seen.identity
-    ]
-    if strange:
+    holding = _holding(access, spec, others)
+    if strange := sorted(name for name, their in holding.items() if their != seen.identity):
         raise not_ours(spec.host.name, strange)
 
 
@@ -160,13 +154,15 @@ def _require_hook_rights(access: Access, spec: InstallationSpec, seen: Facts) ->
 def _require_convertible(
     access: Access, spec: InstallationSpec, seen: Facts, others: Mapping[str, Host]
 ) -> None:
-    holding = [
-        name
-        for name, front_end in observe.facts_where_possible(access, others, spec.database).items()
-        if front_end.has_content
-    ]
+    holding = _holding(access, spec, others)
     if refused := convert_database.refusal(seen, spec.version, holding):
         raise refused
+
+
+def _holding(access: Access, spec: InstallationSpec, others: Mapping[str, Host]) -> dict[str, str]:
+    """Return the other hosts that hold data, and the identity of each one's."""
+    found = observe.facts_where_possible(access, others, spec.database)
+    return {name: their.identity for name, their in found.items() if their.has_content}
 
 
 def _leaving(

@@ -31,20 +31,24 @@ def supported(host: str, distribution: str, release: str, version: str) -> Platf
         ) from None
 
 
-def repository(seen: Facts, spec: PackageSpec, *, enterprise: bool) -> packages.PackageRepository:
-    """Return OpenNebula's repository for a host, or the mirror of it that the spec names."""
-    return packages.repository(
-        platform(seen, spec),
+def repository(seen: Facts, spec: PackageSpec, *, enterprise: bool) -> dict[str, str]:
+    """Return OpenNebula's repository for a host, or its mirror, as variables of scripts."""
+    host = platform(seen, spec)
+    there = packages.repository(
+        host,
         spec.version,
         url=spec.repository.url,
         key_url=spec.repository.key_url,
         enterprise=enterprise,
     )
-
-
-def needs(seen: Facts, spec: PackageSpec) -> str:
-    """Return what the packages need first, as lines, if the spec allows to enable it."""
-    return "\n".join(platform(seen, spec).release.needs if spec.repository.pre_enable else ())
+    return {
+        "url": there.url,
+        "key_url": there.key_url,
+        "key": spec.repository.key or "",
+        "needs": "\n".join(host.release.needs if spec.repository.pre_enable else ()),
+        "refresh": "yes" if spec.refresh else "no",
+        "proxy": spec.proxy,
+    }
 
 
 def features(seen: Facts, spec: PackageSpec) -> tuple[str, ...]:

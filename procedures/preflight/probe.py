@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from procedures.facts.fact import IN_SCRIPT, fact, finite, pairs, shell, values
+from procedures.facts.fact import IN_SCRIPT, columns, fact, finite, pairs, shell, values
 
 _EVERYWHERE = ("0.0.0.0", "*", "[::]")  # noqa: S104 - as ss prints it
 
@@ -72,19 +72,9 @@ def _vip_files(text: str) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def _room(text: str) -> dict[str, Room]:
-    lines = (line.split(" ", 2) for line in text.splitlines())
-    return {path: Room(mount, int(free) << 10) for path, free, mount in lines}
-
-
 def _by_path(text: str) -> dict[str, str]:
     lines = (line.partition("\t") for line in text.splitlines())
     return {path: seen for path, _, seen in lines if seen}
-
-
-def _reached(text: str) -> dict[tuple[str, int], str]:
-    lines = (line.split(" ", 2) for line in text.splitlines())
-    return {(address, int(port)): said for address, port, said in lines}
 
 
 def _listening(text: str) -> dict[int, Listener]:
@@ -127,7 +117,7 @@ class Probe:
         until [ -e "$there" ]; do there=$(dirname "$there"); done
         timeout 10 df -Pk "$there" | awk -v path="$path" 'NR == 2 {print path, $4, $6}'
     done""",
-        _room,
+        lambda text: {path: Room(mount, int(free) << 10) for path, free, mount in columns(text, 3)},
     )
     """By the path that was asked for."""
     macs: frozenset[str] = fact(
@@ -143,7 +133,7 @@ class Probe:
         """while read -r address port; do
         [ -z "$port" ] || knock "$address" "$port" &
     done < <(printf '%s\\n' "$targets"); wait""",
-        _reached,
+        lambda text: {(address, int(port)): said for address, port, said in columns(text, 3)},
     )
     """By address and port: ``open``, or the system's reason why not."""
     name_sources: tuple[str, ...] = fact(

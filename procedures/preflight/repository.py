@@ -31,22 +31,17 @@ def unusable_repositories(access: Access, site: Site) -> list[HostError]:
 
     def try_on(host: Host) -> HostError | None:
         seen = site.facts[host.name]
-        source = packaging.repository(seen, spec, enterprise=access.secrets.one_token is not None)
+        token = access.secrets.one_token
         try:
             access.run(
                 host,
                 "check_repository",
                 variables={
-                    "url": source.url,
-                    "key_url": source.key_url,
-                    "key": spec.repository.key or "",
+                    **packaging.repository(seen, spec, enterprise=token is not None),
                     "version": spec.version,
                     "packages": " ".join(needed[host.name]),
-                    "needs": packaging.needs(seen, spec),
-                    "refresh": "yes" if spec.refresh else "no",
-                    "proxy": spec.proxy,
                 },
-                secrets={"token": access.secrets.one_token or ""},
+                secrets={"token": token or ""},
                 exclusive=False,
                 timeout=SECONDS,
             )

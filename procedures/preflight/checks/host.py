@@ -77,11 +77,9 @@ def systemd(site: Site) -> Iterator[Finding]:
 def unit_files(site: Site) -> Iterator[Finding]:
     """Check that OpenNebula's units can be masked while its packages change."""
     for name in site.facts if site.change.is_upgrade else site.fresh & site.facts.keys():
+        known = site.facts[name].units
         for unit in ("opennebula", *packages.FEATURES.values()):
-            file = (
-                site.facts[name].units[unit].replacement if unit in site.facts[name].units else ""
-            )
-            if file:
+            if unit in known and (file := known[unit].replacement):
                 yield fault(
                     name,
                     "check the systemd units",

@@ -67,14 +67,13 @@ def ports(site: Site) -> Iterator[Finding]:
     """
     for target in site.seen:
         wanted = {site.ssh[target]: "sshd", **site.spec.core_ports}
-        grpc = {} if site.spec.register_grpc else {at.GRPC: wanted.pop(at.GRPC, "")}
+        is_optional = at.GRPC in wanted and not site.spec.register_grpc
+        grpc = {at.GRPC: wanted.pop(at.GRPC)} if is_optional else {}
         sources = [
             source for source in site.seen if source != target and site.joining & {source, target}
         ]
         yield from _unreached(site, target, sources, wanted)
-        cut_off = {source for source in sources if _is_cut_off(site, source, target)}
-        sources = [source for source in sources if source not in cut_off]
-        grpc = {port: name for port, name in grpc.items() if name}
+        sources = [source for source in sources if not _is_cut_off(site, source, target)]
         yield from _unreached(site, target, sources, grpc, Weight.WARNING)
 
 
