@@ -123,8 +123,7 @@ def account_faults(database: Database, grants: Sequence[str]) -> list[str]:
     """Return the rights that the account lacks or must not have, from its SHOW GRANTS."""
     if not grants:
         return ["missing"]
-    places = [_EVERYTHING, *(f"`{name}`.*" for name in _spellings(database))]
-    own = tuple(f"GRANT ALL PRIVILEGES ON {place} TO " for place in places)
+    own = (*_own_grants(database), f"GRANT ALL PRIVILEGES ON {_EVERYTHING} TO ")
     found = [] if any(line.startswith(own) for line in grants) else ["no right to its database"]
     if any(f" ON {_EVERYTHING} " in line for line in _rights(grants)):
         found.append(TOO_MUCH)
@@ -148,7 +147,7 @@ def further_accounts(database: Database, accounts: Mapping[str, Sequence[str]]) 
 
 def places(database: Database) -> tuple[str, ...]:
     """Return the parts of SHOW GRANTS for rights on everything, or on the database."""
-    return (f" ON {_EVERYTHING} ", *(f" ON `{name}`." for name in sorted(_spellings(database))))
+    return (f" ON {_EVERYTHING} ", *(f" ON `{name}`." for name in sorted({*_spellings(database)})))
 
 
 def is_local(oned_conf: str) -> bool:
@@ -198,25 +197,27 @@ def in_use(text: str, database: Database) -> str:
 
 def own_grant(database: Database) -> str:
     """Return the beginning of the only grant that this program gives the account."""
-    return f"GRANT ALL PRIVILEGES ON `{_pattern(database)}`.* TO "
+    return _own_grants(database)[0]
 
 
 def foreign_grants(database: Database, grants: Sequence[str]) -> list[str]:
     """Return the grants of an account that this program never gave."""
-    # Grants made by hand often have an underscore that is not escaped.
-    by_hand = f"GRANT ALL PRIVILEGES ON `{database.name}`.* TO "
-    own = ("GRANT USAGE ON *.* TO ", own_grant(database), by_hand)
+    own = ("GRANT USAGE ON *.* TO ", *_own_grants(database))
     return [line for line in grants if not line.startswith(own)]
 
 
-def _pattern(database: Database) -> str:
-    # In a GRANT an underscore stands for any character.
-    return database.name.replace("`", "``").replace("_", r"\_")
+def _own_grants(database: Database) -> list[str]:
+    """Return the beginnings of a grant of all rights to the database: ours, and one by hand."""
+    return [f"GRANT ALL PRIVILEGES ON `{name}`.* TO " for name in _spellings(database)]
 
 
-def _spellings(database: Database) -> set[str]:
-    """Return the forms of the database's name in a GRANT: ours, and the one without escapes."""
-    return {_pattern(database), database.name.replace("`", "``")}
+def _spellings(database: Database) -> tuple[str, str]:
+    """Return the forms of the database's name in a GRANT: ours, and the usual one by hand.
+
+    There an underscore stands for any character; grants made by hand often do not escape it.
+    """
+    name = database.name.replace("`", "``")
+    return name.replace("_", r"\_"), name
 
 
 def _quote(text: str) -> str:

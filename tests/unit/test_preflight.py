@@ -1,7 +1,7 @@
 """Preflight: facts in, faults out; and which hosts are checked, when and how."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from typing import Any, cast
 
@@ -120,9 +120,25 @@ def looks(
     return {name: one for name, one in {**well, **changes}.items() if one is not None}
 
 
-def seen(name: str, **changes: Any) -> HostReport:
-    """Make a blank host with other observations."""
-    return HostReport(bare(name, **changes), blank(name))
+OBSERVED = {field.name for field in fields(Probe)}
+
+
+def seen(name: str, known: Callable[..., Facts] = blank, **changes: Any) -> HostReport:
+    """Make a blank host with other observations, or with other facts."""
+    probe = {key: value for key, value in changes.items() if key in OBSERVED}
+    others = {key: value for key, value in changes.items() if key not in OBSERVED}
+    return HostReport(bare(name, **probe), known(name, **others))
+
+
+def working(name: str, **changes: Any) -> HostReport:
+    """Make a running server with other observations, or with other facts."""
+    return seen(name, settled, **changes)
+
+
+def unheard(name: str, *answers: tuple[str, int, str]) -> dict[tuple[str, int], str]:
+    """Return what a host reaches if others answer it otherwise: name, port, and what it sees."""
+    changed = {(address(other), port): said for other, port, said in answers}
+    return {**bare(name).reached, **changed}
 
 
 def site(
@@ -226,11 +242,7 @@ def test_healthy_hosts_have_no_findings() -> None:
             " saw mysqld at 3306",
         ),
         (
-            looks(
-                n1a1=seen(
-                    "n1a1", reached={**bare("n1a1").reached, (address("n1a2"), 2633): "no answer"}
-                )
-            ),
+            looks(n1a1=seen("n1a1", reached=unheard("n1a1", ("n1a2", 2633, "no answer")))),
             "n1a2: check that the front-ends reach each other: expected an answer at 10.2.50.11"
             " to n1a1, saw from n1a1 to n1a2 port 2633 (oned): no answer",
         ),
@@ -238,11 +250,11 @@ def test_healthy_hosts_have_no_findings() -> None:
             looks(
                 n1a1=seen(
                     "n1a1",
-                    reached={
-                        **bare("n1a1").reached,
-                        (address("n1a2"), 2616): "No route to host",
-                        (address("n1a2"), 2474): "No route to host",
-                    },
+                    reached=unheard(
+                        "n1a1",
+                        ("n1a2", 2616, "No route to host"),
+                        ("n1a2", 2474, "No route to host"),
+                    ),
                 )
             ),
             "n1a2: check that the front-ends reach each other: expected an answer at 10.2.50.11"
@@ -252,13 +264,12 @@ def test_healthy_hosts_have_no_findings() -> None:
         (
             # A process listens there: the host itself does not refuse.
             looks(
-                n1a2=HostReport(
-                    bare("n1a2", listening={22: SSHD, 2616: Listener("node", (ANY,))}),
-                    blank("n1a2", packages={"opennebula-fireedge": Package("7.2.0-1")}),
+                n1a2=seen(
+                    "n1a2",
+                    listening={22: SSHD, 2616: Listener("node", (ANY,))},
+                    packages={"opennebula-fireedge": Package("7.2.0-1")},
                 ),
-                n1a3=seen(
-                    "n1a3", reached={**bare("n1a3").reached, (address("n1a2"), 2616): "open"}
-                ),
+                n1a3=seen("n1a3", reached=unheard("n1a3", ("n1a2", 2616, "open"))),
             ),
             "n1a2: check that the front-ends reach each other: expected an answer at 10.2.50.11"
             " to n1a1, saw from n1a1 to n1a2 port 2616 (opennebula-fireedge): Connection refused",
@@ -268,7 +279,7 @@ def test_healthy_hosts_have_no_findings() -> None:
             looks(
                 n1a1=seen(
                     "n1a1",
-                    reached={**bare("n1a1").reached, (address("n1a2"), 22): "Connection refused"},
+                    reached=unheard("n1a1", ("n1a2", 22, "Connection refused")),
                 ),
                 n1a2=seen("n1a2", listening={22: Listener("sshd", ("10.9.0.2",))}),
             ),
@@ -291,23 +302,17 @@ def test_healthy_hosts_have_no_findings() -> None:
             " to n1a1, saw from n1a1 to n1a2 port 22 (sshd), 2633 (oned): no answer",
         ),
         (
-            looks(
-                n1a2=HostReport(
-                    bare("n1a2"), blank("n1a2", addresses=(Address("ens3", "9.9.9.9", 8),))
-                )
-            ),
+            looks(n1a2=seen("n1a2", addresses=(Address("ens3", "9.9.9.9", 8),))),
             "n1a2: check the VIP's interface: expected interface eth0 with an address in"
             " 10.2.50.0/24, saw ens3 9.9.9.9/8",
         ),
         (
-            looks(n1a2=HostReport(bare("n1a2"), blank("n1a2", addresses=()))),
+            looks(n1a2=seen("n1a2", addresses=())),
             "n1a2: check the VIP's interface: expected interface eth0 with an address in"
             " 10.2.50.0/24, saw no address at all",
         ),
         (
-            looks(
-                n1a2=HostReport(bare("n1a2"), blank("n1a2", addresses=(Address("eth0", VIP, 24),)))
-            ),
+            looks(n1a2=seen("n1a2", addresses=(Address("eth0", VIP, 24),))),
             "n1a2: check the VIP's interface: expected interface eth0 with an address in"
             f" 10.2.50.0/24, saw eth0 {VIP}/24",
         ),
@@ -358,23 +363,26 @@ def test_a_fault_that_prevents_nothing_is_a_warning(
         looks(n1a2=seen("n1a2", listening={22: SSHD, 8080: Listener("java", ("*",))})),
         # OpenNebula's own, of a run that was interrupted.
         looks(
-            n1a2=HostReport(
-                bare("n1a2", listening={22: SSHD, 2616: Listener("node", ("127.0.0.1",))}),
-                blank("n1a2", packages={"opennebula-fireedge": Package("7.2.0-1")}),
+            n1a2=seen(
+                "n1a2",
+                listening={22: SSHD, 2616: Listener("node", ("127.0.0.1",))},
+                packages={"opennebula-fireedge": Package("7.2.0-1")},
             )
         ),
         # It listens only for the host itself: the host refuses others.
         looks(
-            n1a2=HostReport(
-                bare("n1a2", listening={22: SSHD, 2474: Listener("ruby", ("127.0.0.1", "[::1]"))}),
-                blank("n1a2", packages={"opennebula-flow": Package("7.2.0-1")}),
+            n1a2=seen(
+                "n1a2",
+                listening={22: SSHD, 2474: Listener("ruby", ("127.0.0.1", "[::1]"))},
+                packages={"opennebula-flow": Package("7.2.0-1")},
             )
         ),
         # The same if it listens only at the VIP.
         looks(
-            n1a2=HostReport(
-                bare("n1a2", listening={22: SSHD, 2474: Listener("ruby", (VIP,))}),
-                blank("n1a2", packages={"opennebula-flow": Package("7.2.0-1")}),
+            n1a2=seen(
+                "n1a2",
+                listening={22: SSHD, 2474: Listener("ruby", (VIP,))},
+                packages={"opennebula-flow": Package("7.2.0-1")},
             )
         ),
         # A front-end has it.
@@ -462,9 +470,8 @@ def test_what_operators_prepare_is_checked_before_any_host_changes(
     assert str(error) == f"{message}\n  what to do: {error.remedy}"
     # Nothing is written on the servers of a zone that is adopted.
     servers = {
-        name: HostReport(
-            bare(name, **observed),
-            settled(name, identity="zone", oned_conf=f"FEDERATION = [ SERVER_ID = {number} ]"),
+        name: working(
+            name, **observed, identity="zone", oned_conf=f"FEDERATION = [ SERVER_ID = {number} ]"
         )
         for number, name in enumerate(NAMES)
     }
@@ -532,9 +539,7 @@ def test_names_resolve_everywhere_to_the_configured_addresses(
     ensure_hosts: bool, sources: tuple[str, ...], resolves: dict[str, str], remedy: str | None
 ) -> None:
     known = {name: at for name, at in {**blank().resolves, **resolves}.items() if at}
-    answers = looks(
-        n1a2=HostReport(bare("n1a2", name_sources=sources), blank("n1a2", resolves=known))
-    )
+    answers = looks(n1a2=seen("n1a2", name_sources=sources, resolves=known))
     found = findings(site(answers, spec(ensure_hosts=ensure_hosts)))
     if remedy is None:
         assert found == []
@@ -547,10 +552,7 @@ def test_names_resolve_everywhere_to_the_configured_addresses(
 
 def test_all_faults_of_all_hosts_are_found_at_once() -> None:
     wrong = looks(
-        n1a1=HostReport(
-            bare("n1a1", memory=100 * MIB, neighbours={VIP: STRANGER}),
-            blank("n1a1", addresses=(), resolves={}),
-        ),
+        n1a1=seen("n1a1", memory=100 * MIB, neighbours={VIP: STRANGER}, addresses=(), resolves={}),
         n1a2=seen("n1a2", distribution="slackware", clock=ClockReading(-100, -99)),
         n1a3=unreachable("n1a3"),
     )
@@ -576,7 +578,7 @@ def test_a_bastion_that_is_down_is_reported_once() -> None:
     [
         ("clock", looks(n1a3=seen("n1a3", clock=ClockReading(45, 45.1))), spec()),
         ("disk", looks(n1a3=seen("n1a3", room={"/usr": Room("/", 0)})), spec()),
-        ("interface", looks(n1a3=HostReport(bare("n1a3"), blank("n1a3", addresses=()))), spec()),
+        ("interface", looks(n1a3=seen("n1a3", addresses=())), spec()),
         (
             "listeners",
             looks(n1a3=seen("n1a3", listening={2633: Listener("nginx", ("127.0.0.1",))})),
@@ -585,7 +587,7 @@ def test_a_bastion_that_is_down_is_reported_once() -> None:
         ("memory", looks(n1a3=seen("n1a3", memory=MIB)), spec()),
         (
             "names",
-            looks(n1a3=HostReport(bare("n1a3"), blank("n1a3", resolves={}))),
+            looks(n1a3=seen("n1a3", resolves={})),
             spec(ensure_hosts=False),
         ),
         (
@@ -595,11 +597,7 @@ def test_a_bastion_that_is_down_is_reported_once() -> None:
         ),
         (
             "service_ports",
-            looks(
-                n1a3=seen(
-                    "n1a3", reached={**bare("n1a3").reached, (address("n1a1"), 2616): "no answer"}
-                )
-            ),
+            looks(n1a3=seen("n1a3", reached=unheard("n1a3", ("n1a1", 2616, "no answer")))),
             spec(),
         ),
         ("vip", looks(n1a3=seen("n1a3", neighbours={VIP: STRANGER})), spec()),
@@ -634,8 +632,8 @@ def test_a_running_zone_is_adopted_in_spite_of_faults_of_its_hosts() -> None:
     }
     answers = looks(
         at_work=True,
-        n1a1=HostReport(bare("n1a1", **poor, neighbours={VIP: mac("n1a2")}), settled("n1a1")),
-        n1a2=HostReport(bare("n1a2", **poor), settled("n1a2", resolves={})),
+        n1a1=working("n1a1", **poor, neighbours={VIP: mac("n1a2")}),
+        n1a2=working("n1a2", **poor, resolves={}),
     )
     assert findings(site(answers, spec(ensure_hosts=False))) == []
 
@@ -699,9 +697,7 @@ def test_time_servers_need_one_time_service(enabled: tuple[str, ...], said: str)
 
 
 def test_wrong_clocks_of_running_servers_are_a_warning() -> None:
-    answers = looks(
-        at_work=True, n1a3=HostReport(bare("n1a3", clock=ClockReading(80.0, 80.1)), settled("n1a3"))
-    )
+    answers = looks(at_work=True, n1a3=working("n1a3", clock=ClockReading(80.0, 80.1)))
     (found,) = findings(site(answers))
     assert (found.weight, found.error.host) == (Weight.WARNING, "n1a3")
 
@@ -709,21 +705,21 @@ def test_wrong_clocks_of_running_servers_are_a_warning() -> None:
 def test_a_silent_host_of_the_zone_may_hold_the_vip() -> None:
     answers = looks(
         at_work=True,
-        n1a1=HostReport(bare("n1a1", neighbours={VIP: STRANGER}), settled("n1a1")),
+        n1a1=working("n1a1", neighbours={VIP: STRANGER}),
         n1a3=unreachable("n1a3"),
     )
     found = {one.error.host: one.weight for one in findings(site(answers))}
     assert found == {"n1a1": Weight.WARNING, "n1a3": Weight.REFUSAL}
     its_own = {VIP: STRANGER, address("n1a3"): STRANGER}
-    answers["n1a1"] = HostReport(bare("n1a1", neighbours=its_own), settled("n1a1"))
+    answers["n1a1"] = working("n1a1", neighbours=its_own)
     assert only(findings(site(answers))).host == "n1a3"
 
 
 def test_an_unknown_host_must_answer_even_in_a_running_zone() -> None:
     lone = f"<ZONE><SERVER_POOL>{POOL.replace('n1a3', 'n1a9')}</SERVER_POOL></ZONE>"
     answers = looks(
-        n1a1=HostReport(bare("n1a1"), settled("n1a1", zone_body=lone)),
-        n1a2=HostReport(bare("n1a2"), settled("n1a2", zone_body=lone)),
+        n1a1=working("n1a1", zone_body=lone),
+        n1a2=working("n1a2", zone_body=lone),
         n1a3=unreachable("n1a3"),
     )
     assert only(findings(site(answers))).host == "n1a3"
@@ -744,7 +740,7 @@ def test_a_new_host_is_fully_checked_and_the_others_only_for_it() -> None:
         },
     }
     answers = looks(
-        n1a1=HostReport(bare("n1a1", **poor), settled("n1a1", addresses=(), resolves={})),
+        n1a1=working("n1a1", **poor, addresses=(), resolves={}),
         n1a2=unreachable("n1a2"),
         n1a3=seen("n1a3", memory=100 * MIB, reached={(address("n1a1"), 22): "no answer"}),
     )
@@ -784,7 +780,7 @@ TWO_SERVERS = "".join(
 def without_n1a3(name: str, **changes: Any) -> HostReport:
     """Make a server of a zone that n1a3 left."""
     body = f"<ZONE><SERVER_POOL>{TWO_SERVERS}</SERVER_POOL></ZONE>"
-    return HostReport(bare(name, **changes), settled(name, zone_body=body, resolves=NAMED))
+    return working(name, **changes, zone_body=body, resolves=NAMED)
 
 
 NAMED = {name: address(name) for name in NAMES[:2]}
@@ -820,9 +816,7 @@ def test_an_adopted_server_must_resolve_new_names(ensure_hosts: bool, remedy: st
     conf = {number: f"FEDERATION = [ SERVER_ID = {number} ]" for number in range(2)}
     body = f"<ZONE><SERVER_POOL>{TWO_SERVERS}</SERVER_POOL></ZONE>"
     servers = {
-        name: HostReport(
-            bare(name), settled(name, zone_body=body, resolves=NAMED, oned_conf=conf[number])
-        )
+        name: working(name, zone_body=body, resolves=NAMED, oned_conf=conf[number])
         for number, name in enumerate(NAMES[:2])
     }
     wanted = spec(ensure_hosts=ensure_hosts)
@@ -838,7 +832,7 @@ def test_an_adopted_server_must_resolve_new_names(ensure_hosts: bool, remedy: st
 def test_a_new_host_with_data_is_a_returning_one() -> None:
     answers = looks(
         at_work=True,
-        n1a3=HostReport(bare("n1a3", memory=MIB, clock=ClockReading(99, 99)), settled("n1a3")),
+        n1a3=working("n1a3", memory=MIB, clock=ClockReading(99, 99)),
     )
     (found,) = findings(site(answers, before=spec("n1a1", "n1a2")))
     assert found.weight is Weight.WARNING
@@ -868,7 +862,7 @@ def test_only_the_new_one_of_several_vips_is_checked() -> None:
     own = (Address("eth0", "fd00:2:50::10", 64), Address("eth0", VIP, 24))
     answers = looks(
         at_work=True,
-        n1a1=HostReport(bare("n1a1", neighbours=stranger), settled("n1a1", addresses=own)),
+        n1a1=working("n1a1", neighbours=stranger, addresses=own),
     )
     found = findings(site(answers, spec(vips=both), spec()))
     assert [(one.error.host, one.error.expected) for one in found] == [
@@ -878,9 +872,7 @@ def test_only_the_new_one_of_several_vips_is_checked() -> None:
     ]
     # Another VIP is not an address of the host itself.
     other = (Vip(address="10.2.50.87", prefix=24, interface="eth0"), *with_vip()["n1a1"])
-    alone = looks(
-        n1a1=HostReport(bare("n1a1"), blank("n1a1", addresses=(Address("eth0", VIP, 24),)))
-    )
+    alone = looks(n1a1=seen("n1a1", addresses=(Address("eth0", VIP, 24),)))
     (one,) = findings(site(alone, spec(vips={"n1a1": other}), None))
     assert one.error.step == "check the VIP's interface"
 
@@ -914,9 +906,7 @@ def test_a_vip_outside_the_subnet_of_its_interface_is_a_warning(
 def test_a_new_vip_must_be_free_and_on_an_existing_interface() -> None:
     moved = spec(vips=with_vip("10.2.50.87", "ens3"))
     stranger = {"10.2.50.87": STRANGER}
-    answers = looks(
-        at_work=True, n1a1=HostReport(bare("n1a1", neighbours=stranger), settled("n1a1"))
-    )
+    answers = looks(at_work=True, n1a1=working("n1a1", neighbours=stranger))
     found = findings(site(answers, moved, spec()))
     assert sorted((one.error.host, one.error.step) for one in found) == [
         ("n1a1", "check that the VIP is free"),
@@ -926,10 +916,10 @@ def test_a_new_vip_must_be_free_and_on_an_existing_interface() -> None:
 
 def test_another_version_needs_space_next_to_the_present_one() -> None:
     tight = {path: Room("/", 1600 * MIB) for path in PATHS}
-    answers = looks(at_work=True, n1a1=HostReport(bare("n1a1", room=tight), settled("n1a1")))
+    answers = looks(at_work=True, n1a1=working("n1a1", room=tight))
     assert findings(site(answers, spec(version="7.2.1"), spec())) == []
     dumps = (Dump("/var/backups/opennebula/a", 200 * MIB),)
-    answers["n1a1"] = HostReport(bare("n1a1", room=tight), settled("n1a1", dumps=dumps))
+    answers["n1a1"] = working("n1a1", room=tight, dumps=dumps)
     error = only(findings(site(answers, spec(version="7.2.1"), spec())))
     assert error.expected.startswith("1.7 GiB of free space on / (")
     assert "200 MiB in /var/backups: one more dump" in error.expected
@@ -943,25 +933,21 @@ def test_an_upgrade_needs_units_that_it_can_mask() -> None:
         "opennebula-flow": Unit("masked", "inactive", file="/etc/systemd/system/opennebula-flow"),
         "opennebula-gate": Unit("enabled", "active", file="/lib/systemd/system/opennebula-gate"),
     }
-    answers = looks(at_work=True, n1a1=HostReport(bare("n1a1"), settled("n1a1", units=units)))
+    answers = looks(at_work=True, n1a1=working("n1a1", units=units))
     assert findings(site(answers, spec(), spec())) == []
     error = only(findings(site(answers, spec(version="7.2.1"), spec())))
     assert error.seen == "the whole unit in /etc/systemd/system/opennebula.service"
     assert "'systemctl edit opennebula'" in error.remedy
     left = {"opennebula": replace(copy, enabled="disabled", active="inactive")}
-    fresh = looks(n1a1=HostReport(bare("n1a1"), blank("n1a1", units=left)))
+    fresh = looks(n1a1=seen("n1a1", units=left))
     assert only(findings(site(fresh))).seen == error.seen
 
 
 def test_a_new_feature_needs_its_port() -> None:
     answers = looks(
         at_work=True,
-        n1a1=HostReport(
-            bare(
-                "n1a1",
-                reached={(address("n1a2"), 2474): "no answer", (address("n1a3"), 2474): "open"},
-            ),
-            settled("n1a1"),
+        n1a1=working(
+            "n1a1", reached={(address("n1a2"), 2474): "no answer", (address("n1a3"), 2474): "open"}
         ),
     )
     error = only(findings(site(answers, before=spec(reachable=("gui",)))))
@@ -1191,7 +1177,7 @@ def test_a_renamed_front_end_is_not_counted_as_two_hosts() -> None:
         **spec("n1a1", "n1a2").hosts,
         "front": Host(name="front", address=address("n1a3")),
     }
-    answers = {**looks(at_work=True), "front": HostReport(bare("n1a3"), settled("n1a3"))}
+    answers = {**looks(at_work=True), "front": working("n1a3")}
     del answers["n1a3"]
     (found,) = renamed(site(answers, spec(hosts=hosts), spec()))
     error = found.error
