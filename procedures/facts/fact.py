@@ -1,52 +1,67 @@
-"""A fact of a host in one place: the shell that reports it, and the parser of the report.
+"""A fact of a host in one place: how it is reported, and the parser of the report.
 
-A dataclass of facts declares each of its fields with ``fact``. The line ``#: facts MODULE`` of a
-script is replaced by the shell of all fields, so that one execution reports all facts.
+A dataclass of facts declares its fields with ``fact`` or ``reported``. The line ``#: facts MODULE``
+of a script is replaced by the shell of all fields, so that one execution reports all facts.
 """
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import Field, field, fields
+from dataclasses import field, fields
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-IN_SCRIPT = ""
-"""Instead of shell: the script itself reports this fact."""
+
+def reported(
+    parse: Callable[[str], T],
+    of: str = "",
+    *,
+    default: T | None = None,
+    needed: bool = False,
+    hidden: bool = False,
+    shell: str = "",
+) -> T:
+    """Declare a field that is a fact which a script reports.
+
+    ``parse``: converts the report to the value. ``of``: the name of the report, if it is not the
+    field's. ``default``: the value without a report; that of an empty report if it is not given.
+    ``needed``: each host has to report it. ``hidden``: the value may be a secret. ``shell``:
+    commands that print the report, if the script does not; they must not fail.
+    """
+    declared: T = field(
+        default_factory=lambda: parse("") if default is None else default,
+        repr=not hidden,
+        metadata={"parse": parse, "of": of, "needed": needed, "shell": shell},
+    )
+    return declared
 
 
 def fact(
     shell: str, parse: Callable[[str], T], *, default: T | None = None, hidden: bool = False
 ) -> T:
-    """Declare a field that is a fact.
-
-    ``shell``: commands that print the report; they must not fail. ``parse``: converts the report to
-    the value. ``default``: the value without a report; that of an empty report if it is not given.
-    ``hidden``: the value may be a secret.
-    """
-    declared: T = field(
-        default_factory=lambda: parse("") if default is None else default,
-        repr=not hidden,
-        metadata={"shell": shell, "parse": parse},
-    )
-    return declared
+    """Declare a field that is a fact with its shell, as ``reported`` does."""
+    return reported(parse, default=default, hidden=hidden, shell=shell)
 
 
 def shell(facts: type[Any]) -> str:
     """Return the shell that reports the facts of a dataclass, each under the name of its field."""
     return "".join(
         f'tell {declared.name} "$({declared.metadata["shell"]})"\n'
-        for declared in _declared(facts)
-        if declared.metadata["shell"] != IN_SCRIPT
+        for declared in fields(facts)
+        if declared.metadata.get("shell")
     )
 
 
-def values(facts: type[Any], reports: Mapping[str, str]) -> dict[str, Any]:
-    """Return the values of the fields, as far as the script reported them."""
+def parsed(facts: type[Any], reports: Mapping[str, str]) -> dict[str, Any]:
+    """Return the values of the fields, as far as the script reported them.
+
+    Raises what ``reports`` raises for a needed report that it lacks, and what the parsers raise.
+    """
+    named = {each: each.metadata["of"] or each.name for each in fields(facts) if each.metadata}
     return {
-        declared.name: declared.metadata["parse"](reports[declared.name])
-        for declared in _declared(facts)
-        if declared.name in reports
+        each.name: each.metadata["parse"](reports[name])
+        for each, name in named.items()
+        if name in reports or each.metadata["needed"]
     }
 
 
@@ -60,13 +75,14 @@ def columns(text: str, count: int) -> Iterator[list[str]]:
     return (line.split(" ", count - 1) for line in text.splitlines())
 
 
+def lines(text: str) -> tuple[str, ...]:
+    """Return the lines."""
+    return tuple(text.splitlines())
+
+
 def finite(text: str) -> float:
     """Return the number. Raises ValueError for nan and infinity."""
     number = float(text)
     if not math.isfinite(number):
         raise ValueError("expected a finite number")
     return number
-
-
-def _declared(facts: type[Any]) -> list[Field[Any]]:
-    return [declared for declared in fields(facts) if "shell" in declared.metadata]

@@ -1,7 +1,8 @@
 """The facts of one front-end, as observed on its host."""
 
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from hosts.models import Host
@@ -11,6 +12,7 @@ from opennebula.markup import read_xml
 from opennebula.membership.observed import FrontEndView
 from opennebula.packages import HOOK_MANAGER
 from opennebula.zone import STANDALONE_ID, RaftStatus, ServerEntry, named
+from procedures.facts.fact import columns, reported
 from procedures.facts.traces import Traces
 from procedures.install.storage import Storage
 
@@ -93,72 +95,111 @@ class File:
     owner: str
 
 
+def digests(text: str) -> dict[str, str]:
+    """Return the digests by path, as sha256sum prints them."""
+    found = (line.split("  ", 1) for line in text.splitlines())
+    return {path: digest for digest, path in found}
+
+
+def _addresses(text: str) -> Iterator[Address]:
+    for line in text.splitlines():
+        words = line.split()
+        if len(words) > 3 and words[2] in ("inet", "inet6"):
+            address, _, prefix = words[3].partition("/")
+            yield Address(words[1], address, int(prefix or 32))
+
+
+def _packages(text: str) -> dict[str, Package]:
+    found = columns(text, 3)
+    return {name: Package(version, held=want == "hold") for want, name, version in found}
+
+
+def _own_names(text: str) -> dict[str, str]:
+    return {name: address for address, name in map(str.split, text.splitlines())}
+
+
+def _role(process: str) -> str:
+    """Return the role for which a hook runs; empty if that cannot be seen."""
+    found = re.search(r"/hooks/raft/\S+ +(leader|follower)\b", process)
+    return found[1] if found else ""
+
+
+def _number(text: str) -> int:
+    return int(text or 0)
+
+
 @dataclass(frozen=True)
 class Facts:
     """One front-end, as observed on its host."""
 
     host: Host
-    distribution: str
-    release: str
-    machine_id: str
-    addresses: tuple[Address, ...]
     resolves: Mapping[str, str]
     """By name: the addresses that the host resolves it to, the preferred one first."""
-    packages: Mapping[str, Package]
-    """All installed packages of interest."""
-    pin: str
-    """The version that OpenNebula's packages are held at; ``*`` for the installed one."""
-    proxy: str
-    """The package proxy that this program has set; empty if none."""
-    active: bool
-    """Whether its oned runs. It does not if systemd is stopping it, or restarts it again and again.
-    A start in progress was waited for."""
-    since: int
-    """Time of oned's last start, in seconds since the epoch; 0 if it never started."""
-    configured: int
-    """Time of the last change of its configuration files, in seconds since the epoch."""
-    oned_conf: str
-    next_conf: str
-    """The oned.conf that takes effect with the rollout; empty if none is waiting."""
-    dumps: tuple[Dump, ...]
     has_content: bool
     identity: str
-    zone_body: str
-    zone_changed: int
     log_index: int
     log_term: int
     log_begins: int
-    checksums: str
+    distribution: str = reported(str, needed=True)
+    release: str = reported(str, needed=True)
+    machine_id: str = reported(str, needed=True)
+    addresses: tuple[Address, ...] = reported(lambda text: tuple(_addresses(text)), needed=True)
+    packages: Mapping[str, Package] = reported(_packages, needed=True)
+    """All installed packages of interest."""
+    pin: str = reported(str, needed=True)
+    """The version that OpenNebula's packages are held at; ``*`` for the installed one."""
+    proxy: str = reported(str, needed=True)
+    """The package proxy that this program has set; empty if none."""
+    active: bool = reported("active".__eq__, needed=True)
+    """Whether its oned runs. It does not if systemd is stopping it, or restarts it again and again.
+    A start in progress was waited for."""
+    since: int = reported(int, needed=True)
+    """Time of oned's last start, in seconds since the epoch; 0 if it never started."""
+    configured: int = reported(_number, needed=True)
+    """Time of the last change of its configuration files, in seconds since the epoch."""
+    oned_conf: str = reported(str, "oned")
+    next_conf: str = reported(str, "next")
+    """The oned.conf that takes effect with the rollout; empty if none is waiting."""
+    dumps: tuple[Dump, ...] = reported(
+        lambda text: tuple(Dump(path, int(size)) for size, path in columns(text, 2)),
+        "backups",
+        needed=True,
+    )
+    zone_body: str = reported(str, "zone")
+    zone_changed: int = reported(_number)
+    checksums: str = reported(str)
     """Checksums of every replicated table, if requested."""
     files: Mapping[str, File] = field(default_factory=dict)
     """By path: the existing files in which this program sets something."""
-    hostname: str = ""
-    own_names: Mapping[str, str] = field(default_factory=dict)
+    hostname: str = reported(str)
+    own_names: Mapping[str, str] = reported(_own_names)
     """By name: the addresses in this program's part of /etc/hosts."""
-    hosts_template: str = ""
+    hosts_template: str = reported(str)
     """Path of cloud-init's template of /etc/hosts, and this program's lines in it; or empty."""
     keeps_hostname: bool | None = None
     """Whether cloud-init leaves the hostname unchanged; None without cloud-init."""
-    timezone: str = ""
+    timezone: str = reported(str)
     units: Mapping[str, Unit] = field(default_factory=dict)
     """By name without ``.service``: MariaDB, OpenNebula's services, time services, and ours."""
-    stopping: bool = False
+    stopping: bool = reported("deactivating".__eq__, "active", needed=True)
     """Whether systemd is stopping its oned."""
-    sudo_refusal: str = ""
+    sudo_refusal: str = reported(str)
     """Why sudo refuses oneadmin the commands that move a VIP; empty if it does not."""
-    hooks: frozenset[str] = frozenset()
+    hooks: frozenset[str] = reported(
+        lambda text: frozenset(map(_role, text.splitlines())), "hook", needed=True
+    )
     """Roles of the running Raft hooks, which move the VIP and the leader's services."""
     leads: bool | None = None
     """Whether it leads, by its Raft state; None if unknown: see install/install.py."""
     keys: Mapping[str, KeyFile] = field(default_factory=dict)
     """By path."""
-    remotes: Mapping[str, str] = field(default_factory=dict)
+    remotes: Mapping[str, str] = reported(digests)
     """Checksum of each folder of the remotes, by path, if requested."""
     grants: tuple[str, ...] = ()
     """Grants of the database's account."""
-    two_passwords: bool = False
+    two_passwords: bool = reported(bool)
     """Whether the database's account has two passwords, while an oned still uses the old one."""
-    silent: str = ""
+    silent: str = reported(str)
     """Why the database does not answer. Its content is unknown then."""
     schema: str = ""
     """Version of the database's schema."""
@@ -168,17 +209,17 @@ class Facts:
     """Version of the database's schema that the staged packages need."""
     replaced: str = ""
     """Version of the packages that were installed when these were staged."""
-    swapping: bool = False
+    swapping: bool = reported(lambda _: True, default=False)
     """Whether a replacement of packages was not completed: they may be half installed."""
-    upgrading: str = ""
+    upgrading: str = reported(str.strip)
     """An upgrade of the database that is in progress: see procedures/upgrade/versions.py."""
-    migrating: str = ""
+    migrating: str = reported(str.strip)
     """Path of the dump from before an ``onedb upgrade`` that was not completed; or empty."""
-    converting: str = ""
+    converting: str = reported(str.strip)
     """The database that a conversion from SQLite writes to, until it is complete; or empty."""
     storage: Storage = field(default_factory=Storage)
     traces: Traces = field(default_factory=Traces)
-    has_grpc_port: bool = True
+    has_grpc_port: bool = reported(bool, "grpc", default=True)
     """Whether a program listens at oned's gRPC port; true if unknown."""
     front_ends: Mapping[str, Host] = field(default_factory=dict, compare=False, repr=False)
     """See ``Access``: the pool's servers get the names of their front-ends."""

@@ -9,10 +9,10 @@ from hosts.script import Output, unescaped
 from opennebula import conf
 from opennebula.conf_grammar import ConfError
 from opennebula.database import DatabaseSection
-from procedures.facts import traces
-from procedures.facts.fact import columns, finite
-from procedures.facts.facts import Address, Dump, Facts, File, KeyFile, Package, Unit
-from procedures.install import storage
+from procedures.facts.fact import columns, finite, parsed
+from procedures.facts.facts import Facts, File, KeyFile, Unit, digests
+from procedures.facts.traces import TYPICAL, Traces
+from procedures.install.storage import Storage
 
 
 def read(host: Host, names: Iterable[str], output: Output, front_ends: Mapping[str, Host]) -> Facts:
@@ -31,82 +31,47 @@ def _read(
     host: Host, names: Iterable[str], output: Output, front_ends: Mapping[str, Host]
 ) -> Facts:
     values = output.values
-    oned_conf, next_conf = values.get("oned", ""), values.get("next", "")
-    for text in (oned_conf, next_conf):
+    oned_conf = values.get("oned", "")
+    for text in (oned_conf, values.get("next", "")):
         _check_conf(host, text)
     log_index, log_term, log_begins = map(int, values.get("log", "").split() or (-1, -1, -1))
     staged, staged_schema, replaced, *_ = [*values.get("staged", "").split(), "", "", ""]
-    seen = traces.parse(values)
+    seen = Traces(**parsed(Traces, values))
     on_sqlite = seen.sqlite_bytes > 0 and DatabaseSection.of(oned_conf).is_sqlite
     content = {"users", "identity", "zone", "log"}
-    if {*seen.objects} >= traces.TYPICAL and not content <= values.keys():
+    if {*seen.objects} >= TYPICAL and not content <= values.keys():
         # A database with unknown content must not be taken for an empty one.
         raise ValueError("OpenNebula's tables without what is in them")
     if any("\t" not in line for line in values.get("checksums", "").splitlines()):
         raise ValueError("a table without its checksum")
-    upgrading = values.get("upgrading", "").strip()
-    if upgrading and len(upgrading.split()) != 3:
+    if len(values.get("upgrading", "").split()) not in (0, 3):
         raise ValueError("a change of the database's version without its three words")
-    key_digests = _digests(values["key_digests"])
-    own_names = map(str.split, values.get("own_names", "").splitlines())
+    key_digests = digests(values["key_digests"])
     answers = {name: values.get("resolves_" + re.sub(r"[^A-Za-z0-9]", "_", name)) for name in names}
     return Facts(
+        **parsed(Facts, values),
         host=host,
-        distribution=values["distribution"],
-        release=values["release"],
-        machine_id=values["machine_id"],
-        addresses=tuple(_addresses(values["addresses"])),
         resolves={name: address for name, address in answers.items() if address},
-        packages={
-            name: Package(version, held=want == "hold")
-            for want, name, version in columns(values["packages"], 3)
-        },
-        pin=values["pin"],
-        proxy=values["proxy"],
-        active=values["active"] == "active",
-        since=int(values["since"]),
-        configured=int(values["configured"] or 0),
-        oned_conf=oned_conf,
-        next_conf=next_conf,
-        dumps=tuple(Dump(path, int(size)) for size, path in columns(values["backups"], 2)),
         # A database that does not answer must not be taken for an empty one.
         has_content=int(values.get("users") or 0) > 0 or bool(values.get("silent")) or on_sqlite,
         identity="sqlite" if on_sqlite else values.get("identity", ""),
-        zone_body=values.get("zone", ""),
-        zone_changed=int(values.get("zone_changed") or 0),
         log_index=log_index,
         log_term=log_term,
         log_begins=log_begins,
-        checksums=values.get("checksums", ""),
         files=files(values),
-        hostname=values.get("hostname", ""),
-        own_names={name: address for address, name in own_names},
-        hosts_template=values.get("hosts_template", ""),
         keeps_hostname=bool(values["keeps_hostname"]) if "keeps_hostname" in values else None,
-        timezone=values.get("timezone", ""),
         units=units(values),
-        stopping=values["active"] == "deactivating",
-        sudo_refusal=values.get("sudo_refusal", ""),
-        hooks=frozenset(map(_role, values["hook"].splitlines())),
         keys={
             path: KeyFile(int(mode, 8), owner, key_digests.get(path, ""))
             for mode, owner, path in columns(values["keys"], 3)
         },
-        remotes=_digests(values.get("remotes", "")),
         grants=seen.accounts.get("localhost", ()),
-        two_passwords=bool(values.get("two_passwords")),
-        silent=values.get("silent", ""),
         schema=seen.sqlite_schema if on_sqlite else values.get("schema", ""),
         staged=staged,
         staged_schema=staged_schema,
         replaced=replaced,
-        swapping="swapping" in values,
-        upgrading=upgrading,
-        migrating=values.get("migrating", "").strip(),
-        converting=values.get("converting", "").strip(),
-        storage=storage.parse(values),
+        storage=Storage(**parsed(Storage, values)),
         traces=seen,
-        has_grpc_port=values.get("grpc", "unknown") != "",
         front_ends=front_ends,
     )
 
@@ -137,20 +102,6 @@ def files(values: Mapping[str, str]) -> dict[str, File]:
     return found
 
 
-def _role(process: str) -> str:
-    """Return the role for which a hook runs; empty if that cannot be seen."""
-    found = re.search(r"/hooks/raft/\S+ +(leader|follower)\b", process)
-    return found[1] if found else ""
-
-
-def _addresses(text: str) -> Iterable[Address]:
-    for line in text.splitlines():
-        words = line.split()
-        if len(words) > 3 and words[2] in ("inet", "inet6"):
-            address, _, prefix = words[3].partition("/")
-            yield Address(words[1], address, int(prefix or 32))
-
-
 def units(values: Mapping[str, str]) -> dict[str, Unit]:
     """Return the units by name, as ``tell_units`` reports them."""
     found = {}
@@ -167,9 +118,3 @@ def units(values: Mapping[str, str]) -> dict[str, Unit]:
             file=shown.get("FragmentPath", ""),
         )
     return found
-
-
-def _digests(text: str) -> dict[str, str]:
-    """Return the digests by path, as sha256sum prints them."""
-    pairs = (line.split("  ", 1) for line in text.splitlines())
-    return {path: digest for digest, path in pairs}

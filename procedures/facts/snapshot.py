@@ -18,7 +18,7 @@ from hosts.models import Host
 from opennebula.api import ApiError, NotAuthenticatedError
 from opennebula.zone import RaftStatus, ServerEntry, ZoneView
 from procedures.context import Access
-from procedures.facts.fact import finite
+from procedures.facts.fact import finite, lines, parsed, reported
 from procedures.facts.facts import Facts
 from procedures.facts.observe import facts_where_possible, question, raft_status
 from procedures.facts.report import read
@@ -45,6 +45,33 @@ class Disk:
     free: int
 
 
+def _disks(text: str) -> tuple[Disk, ...]:
+    """Parse ``df -Pk``: device, size, used, available, capacity, mount point."""
+    found: dict[str, Disk] = {}
+    for line in text.splitlines():
+        words: list[Any] = line.split(None, 5)
+        if len(words) == 6 and words[1].isdigit() and words[3].isdigit():
+            found[words[5]] = Disk(words[5], int(words[1]) << 10, int(words[3]) << 10)
+    return tuple(found[mount] for mount in sorted(found))
+
+
+def _ends(text: str) -> datetime | None:
+    """Parse a time of openssl, such as ``Nov 29 10:24:20 2026 GMT``."""
+    try:
+        return datetime.strptime(text.strip(), "%b %d %H:%M:%S %Y GMT").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+
+
+def _said(text: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for line in text.splitlines():
+        unit, _, said = line.partition(" ")
+        name = unit.removesuffix(".service")
+        found[name] = f"{found[name]}; {said}" if name in found else said
+    return found
+
+
 @dataclass(frozen=True)
 class Answers:
     """What an oned reports about itself and its zone."""
@@ -68,19 +95,19 @@ class Snapshot:
     fault: HostError | None = None
     """Why there are no facts."""
     answers: Answers = field(default_factory=Answers)
-    disks: tuple[Disk, ...] = ()
+    disks: tuple[Disk, ...] = reported(_disks, needed=True)
     certificate_ends: datetime | None = None
-    web_server: str = ""
+    web_server: str = reported(str, "web")
     """State of the web server's unit, if the stack has one."""
     changed: float = 0.0
     """Seconds since oned's unit changed its state."""
-    finished: bool = False
+    finished: bool = reported(bool, needed=True)
     """Whether all modules of its oned have ended, but not its process."""
-    said: Mapping[str, str] = field(default_factory=dict)
+    said: Mapping[str, str] = reported(_said, needed=True)
     """By name: the last message of each unit that does not stay active."""
-    errors: tuple[str, ...] = ()
+    errors: tuple[str, ...] = reported(lines, needed=True)
     """The last errors in oned.log."""
-    proxies: tuple[str, ...] = ()
+    proxies: tuple[str, ...] = reported(lambda text: tuple(text.split()), needed=True)
     """Variables in oned's environment that send its votes to a proxy."""
     differing: tuple[str, ...] = ()
     """Replicated tables that differ from the leader's, if they were compared."""
@@ -263,38 +290,10 @@ def _compared(
 def read_snapshot(host: Host, found: Facts, values: Mapping[str, str]) -> Snapshot:
     """Add the reports of snapshot.sh to the facts."""
     changed = int(values["changed"] or 0) / 1e6
-    messages: dict[str, str] = {}
-    for line in values["said"].splitlines():
-        unit, _, text = line.partition(" ")
-        name = unit.removesuffix(".service")
-        messages[name] = f"{messages[name]}; {text}" if name in messages else text
     return Snapshot(
         host,
         found,
-        disks=_disks(values["disks"]),
+        **parsed(Snapshot, values),
         certificate_ends=_ends(values.get("certificate", "")),
-        web_server=values.get("web", ""),
         changed=max(finite(values["uptime"]) - changed, 0.0),
-        finished=bool(values["finished"]),
-        said=messages,
-        errors=tuple(values["errors"].splitlines()),
-        proxies=tuple(values["proxies"].split()),
     )
-
-
-def _disks(text: str) -> tuple[Disk, ...]:
-    """Parse ``df -Pk``: device, size, used, available, capacity, mount point."""
-    found: dict[str, Disk] = {}
-    for line in text.splitlines():
-        words: list[Any] = line.split(None, 5)
-        if len(words) == 6 and words[1].isdigit() and words[3].isdigit():
-            found[words[5]] = Disk(words[5], int(words[1]) << 10, int(words[3]) << 10)
-    return tuple(found[mount] for mount in sorted(found))
-
-
-def _ends(text: str) -> datetime | None:
-    """Parse a time of openssl, such as ``Nov 29 10:24:20 2026 GMT``."""
-    try:
-        return datetime.strptime(text.strip(), "%b %d %H:%M:%S %Y GMT").replace(tzinfo=UTC)
-    except ValueError:
-        return None

@@ -7,11 +7,11 @@ see the same share.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from hosts.errors import HostError
 from procedures.context import Access
-from procedures.facts.fact import pairs
+from procedures.facts.fact import lines, pairs, reported
 from procedures.specs import InstallationSpec, MountSpec
 
 _DEVICES = ("/dev/", "UUID=", "LABEL=", "PARTUUID=", "PARTLABEL=")
@@ -30,30 +30,33 @@ class Mounted:
     stamps: Mapping[str, str]
 
 
+def _fstab(text: str) -> tuple[str, ...]:
+    if any(len(line.split()) < len(("src", "path", "type")) for line in lines(text)):
+        raise ValueError("a line of fstab without its fields")
+    return lines(text)
+
+
+def _mounted(text: str) -> dict[str, Mounted]:
+    found = {}
+    for line in lines(text):
+        path, uid, user, gid, group, mode, *stamps = line.split()
+        int(mode, 8)  # Raises ValueError here, where the answer is read.
+        given = dict(stamp.split("=", 1) for stamp in stamps if "=" in stamp)
+        found[path] = Mounted(frozenset({uid, user}), frozenset({gid, group}), mode, given)
+    return found
+
+
 @dataclass(frozen=True)
 class Storage:
     """The observed shared folders of a host."""
 
-    fstab: tuple[str, ...] = ()
+    fstab: tuple[str, ...] = reported(_fstab)
     """Our lines in /etc/fstab."""
-    mounted: Mapping[str, Mounted] = field(default_factory=dict)
-    links: Mapping[str, str] = field(default_factory=dict)
+    mounted: Mapping[str, Mounted] = reported(_mounted)
+    links: Mapping[str, str] = reported(pairs)
     """ID of a datastore to the target of its link."""
-    own_links: Mapping[str, str] = field(default_factory=dict)
+    own_links: Mapping[str, str] = reported(pairs)
     """The links that this program created."""
-
-
-def parse(values: Mapping[str, str]) -> Storage:
-    """Parse the values of observe.sh. Raises ValueError."""
-    fstab = tuple(values.get("fstab", "").splitlines())
-    if any(len(line.split()) < len(("src", "path", "type")) for line in fstab):
-        raise ValueError("a line of fstab without its fields")
-    return Storage(
-        fstab,
-        dict(_mounted(line) for line in values.get("mounted", "").splitlines()),
-        pairs(values.get("links", "")),
-        pairs(values.get("own_links", "")),
-    )
 
 
 def differences(seen: Storage, spec: InstallationSpec) -> tuple[str, ...]:
@@ -155,13 +158,6 @@ def _is_right(seen: Storage, wanted: MountSpec, name: str) -> bool:
         and int(wanted.mode, 8) == int(there.mode, 8)
         and (name in there.stamps or not wanted.is_writable)
     )
-
-
-def _mounted(line: str) -> tuple[str, Mounted]:
-    path, uid, user, gid, group, mode, *stamps = line.split()
-    int(mode, 8)  # Raises ValueError here, where the answer is read.
-    given = dict(stamp.split("=", 1) for stamp in stamps if "=" in stamp)
-    return path, Mounted(frozenset({uid, user}), frozenset({gid, group}), mode, given)
 
 
 def _text(pairs: Mapping[str, str]) -> str:

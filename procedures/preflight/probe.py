@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from procedures.facts.fact import IN_SCRIPT, columns, fact, finite, pairs, shell, values
+from procedures.facts.fact import columns, fact, finite, lines, pairs, parsed, reported, shell
 
 _EVERYWHERE = ("0.0.0.0", "*", "[::]")  # noqa: S104 - as ss prints it
 
@@ -123,8 +123,8 @@ class Probe:
     macs: frozenset[str] = fact(
         "ip -o link show", lambda text: frozenset(re.findall(r"link/ether (\S+)", text))
     )
-    neighbours: Mapping[str, str] = fact(
-        IN_SCRIPT, lambda text: dict(re.findall(r"^(\S+) .*\blladdr (\S+)", text, re.MULTILINE))
+    neighbours: Mapping[str, str] = reported(
+        lambda text: dict(re.findall(r"^(\S+) .*\blladdr (\S+)", text, re.MULTILINE))
     )
     """By address: the MAC that answered for it on the link."""
     listening: Mapping[int, Listener] = fact("ss -Hltnp 2>/dev/null || true", _listening)
@@ -151,9 +151,7 @@ class Probe:
     """Whether Python 3 is installed."""
     login: str = fact('echo "$login"', str, default="root")
     """The account that this program logs in with."""
-    groups: tuple[str, ...] = fact(
-        """id -Gnz "$login" | tr '\\0' '\\n'""", lambda text: tuple(text.splitlines())
-    )
+    groups: tuple[str, ...] = fact("""id -Gnz "$login" | tr '\\0' '\\n'""", lines)
     sshd: Mapping[str, Mapping[str, tuple[str, ...]]] = fact(
         """for address in $senders; do
         sshd_settings "$login" "$address" | sed -nE "s/^(authorizedkeysfile|pubkeyauthentication|\
@@ -234,4 +232,4 @@ def read_probe(reports: Mapping[str, str], sent: float, received: float) -> Prob
     """Parse the reports of preflight.sh. ``sent``, ``received``: this machine's time around it."""
     begun, ended = finite(reports["begun"]), finite(reports["ended"])
     clock = ClockReading.compared(sent, begun, ended, received)
-    return Probe(clock=clock, **values(Probe, reports))
+    return Probe(clock=clock, **parsed(Probe, reports))

@@ -15,8 +15,9 @@ from opennebula import conf
 from opennebula.database import DatabaseSection, DataPlace
 from procedures.bootstrap.restore import KeptDump
 from procedures.facts import signs
+from procedures.facts.fact import parsed
 from procedures.facts.facts import Facts, KeyFile, Package, Unit
-from procedures.facts.traces import LocalDatabase, Traces, parse
+from procedures.facts.traces import LocalDatabase, Traces
 from procedures.host_drift import drift
 from procedures.install import configuration
 from procedures.preflight.checks import findings
@@ -367,8 +368,12 @@ def test_either_up_refuses_or_there_is_nothing_to_overwrite(
         assert name in refused or not overwrites(seen, MARIADB), seen
 
 
+def read_traces(reports: Mapping[str, str]) -> Traces:
+    return Traces(**parsed(Traces, reports))
+
+
 def test_traces_are_read_as_observe_prints_them() -> None:
-    found = parse(
+    found = read_traces(
         {
             "claimed": "started",
             "oned_processes": "7 /usr/bin/oned -f",
@@ -397,7 +402,7 @@ def test_traces_are_read_as_observe_prints_them() -> None:
         sources=("db1",),
         zones=("0 OpenNebula", "100 east"),
     )
-    assert parse({}) == Traces()
+    assert read_traces({}) == Traces()
 
 
 @pytest.mark.parametrize(

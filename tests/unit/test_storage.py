@@ -6,7 +6,8 @@ import pytest
 
 from hosts.errors import HostError
 from hosts.models import Host
-from procedures.install.storage import Mounted, Storage, differences, parse, require_same
+from procedures.facts.fact import parsed
+from procedures.install.storage import Mounted, Storage, differences, require_same
 from procedures.specs import InstallationSpec, MountSpec
 
 PATH = "/var/lib/one/datastores/1"
@@ -48,21 +49,19 @@ def mounted(**changes: Any) -> dict[str, Mounted]:
 
 
 def test_the_output_of_a_host_is_read() -> None:
-    seen = parse(
-        {
-            "fstab": LINE,
-            "mounted": f"{PATH} 9869 oneadmin 9869 oneadmin 750 n1a1=a n1a2=b\n"
-            "/mnt 0 root 0 root 755",
-            "links": "1 /mnt/one\n105 /mnt/b",
-            "own_links": "1 /mnt/one",
-        }
-    )
+    reports = {
+        "fstab": LINE,
+        "mounted": f"{PATH} 9869 oneadmin 9869 oneadmin 750 n1a1=a n1a2=b\n/mnt 0 root 0 root 755",
+        "links": "1 /mnt/one\n105 /mnt/b",
+        "own_links": "1 /mnt/one",
+    }
+    seen = Storage(**parsed(Storage, reports))
     assert seen.fstab == (LINE,)
     assert seen.mounted[PATH] == mounted()[PATH]
     assert seen.mounted["/mnt"].stamps == {}
     assert seen.links == {"1": "/mnt/one", "105": "/mnt/b"}
     assert seen.own_links == {"1": "/mnt/one"}
-    assert parse({}) == Storage()
+    assert Storage(**parsed(Storage, {})) == Storage()
 
 
 @pytest.mark.parametrize(
