@@ -12,7 +12,6 @@ from enum import Enum
 from functools import cached_property
 
 from hosts.errors import HostError
-from hosts.models import Host
 from opennebula.zone import STANDALONE_ID
 from procedures.bootstrap.convert_database import Step, plan
 from procedures.facts.facts import Facts
@@ -64,10 +63,10 @@ class StackChange:
     spec: PreflightSpec
     before: PreflightSpec | None
 
-    @property
-    def old(self) -> Mapping[str, Host]:
-        """The hosts that the stack had."""
-        return self.before.hosts if self.before else {}
+    @cached_property
+    def was(self) -> PreflightSpec:
+        """What the stack wanted then; nothing before its first ``up``."""
+        return self.before or PreflightSpec(hosts={}, version=self.spec.version)
 
     @cached_property
     def new(self) -> frozenset[str]:
@@ -75,20 +74,20 @@ class StackChange:
         return frozenset(
             name
             for name, host in self.spec.hosts.items()
-            if name not in self.old or self.old[name].address != host.address
+            if name not in self.was.hosts or self.was.hosts[name].address != host.address
         )
 
     @property
     def leaving(self) -> frozenset[str]:
         """The hosts that were removed from the stack."""
-        return frozenset(self.old) - self.spec.hosts.keys()
+        return frozenset(self.was.hosts) - self.spec.hosts.keys()
 
     @cached_property
     def renamed(self) -> Mapping[str, str]:
         """New front-ends at the address of one that leaves the stack, each with that one's name."""
         gone = {
             (host.address, host.ssh.port): host.name
-            for host in self.old.values()
+            for host in self.was.hosts.values()
             if host.name not in self.spec.hosts
         }
         present = {name: (host.address, host.ssh.port) for name, host in self.spec.hosts.items()}
@@ -97,7 +96,7 @@ class StackChange:
     @property
     def is_upgrade(self) -> bool:
         """Whether OpenNebula's version changes."""
-        return self.before is not None and self.before.version != self.spec.version
+        return self.was.version != self.spec.version
 
     @property
     def changes_packages(self) -> bool:
@@ -105,20 +104,17 @@ class StackChange:
 
         A state of an earlier version only has OpenNebula's version.
         """
-        old = self.before.packages if self.before else None
-        return self.is_upgrade or (old is not None and old != self.spec.packages)
+        return self.is_upgrade or self.was.packages not in (None, self.spec.packages)
 
     @property
     def added(self) -> tuple[str, ...]:
         """Services that the front-ends did not have to reach so far."""
-        old = self.before.reachable if self.before else ()
-        return tuple(name for name in self.spec.reachable if name not in old)
+        return tuple(name for name in self.spec.reachable if name not in self.was.reachable)
 
     @property
     def addresses(self) -> list[str]:
         """The VIPs that are new to the stack, so that no front-end can hold them yet."""
-        old = self.before.vips.values() if self.before else ()
-        known = {vip.address for vips in old for vip in vips}
+        known = {vip.address for vips in self.was.vips.values() for vip in vips}
         wanted = dict.fromkeys(v.address for vips in self.spec.vips.values() for v in vips)
         return [address for address in wanted if address not in known]
 
@@ -128,13 +124,11 @@ class StackChange:
         A state of an earlier version does not list it.
         """
         wanted = self.spec.prepared or PreparedSpec()
-        if self.before is None or name in self.new:
-            return wanted
-        return wanted.since(self.before.prepared or wanted)
+        return wanted if name in self.new else wanted.since(self.was.prepared or wanted)
 
     def vips_of(self, name: str) -> list[Vip]:
         """Return the VIPs of that host that are new or get another interface."""
-        old = self.before.vips.get(name, ()) if self.before and name not in self.new else ()
+        old = self.was.vips.get(name, ()) if name not in self.new else ()
         return [vip for vip in self.spec.vips.get(name, ()) if vip not in old]
 
 

@@ -24,7 +24,6 @@ from procedures.specs import PreflightSpec
 SECONDS = 120.0
 """Seconds for a host's answer. Most of them are for slow name services."""
 
-
 FORWARD = 10.0
 """Seconds for sshd to connect to a port of its own host."""
 

@@ -130,6 +130,11 @@ def seen(name: str, known: Callable[..., Facts] = blank, **changes: Any) -> Host
     return HostReport(bare(name, **probe), known(name, **others))
 
 
+def odd(**changes: Any) -> dict[str, HostReport | HostError]:
+    """Make healthy hosts, of which n1a2 is like that."""
+    return looks(n1a2=seen("n1a2", **changes))
+
+
 def working(name: str, **changes: Any) -> HostReport:
     """Make a running server with other observations, or with other facts."""
     return seen(name, settled, **changes)
@@ -177,7 +182,7 @@ def test_healthy_hosts_have_no_findings() -> None:
             "n1a2: connect: expected an SSH server, saw silence",
         ),
         (
-            looks(n1a2=seen("n1a2", distribution="slackware", release="15.0")),
+            odd(distribution="slackware", release="15.0"),
             "n1a2: choose the package repository: expected one that OpenNebula 7.2 has packages"
             f" for: {families.supported('7.2')}, saw slackware 15.0",
         ),
@@ -192,25 +197,22 @@ def test_healthy_hosts_have_no_findings() -> None:
             " /run/systemd/system",
         ),
         (
-            looks(n1a2=seen("n1a2", memory=400 * MIB)),
+            odd(memory=400 * MIB),
             "n1a2: check the memory: expected 512 MiB for a front-end, saw 400 MiB",
         ),
         (
-            looks(n1a2=seen("n1a2", room={path: Room("/", 3 * GIB) for path in PATHS})),
+            odd(room={path: Room("/", 3 * GIB) for path in PATHS}),
             "n1a2: check the free space: expected 3.5 GiB of free space on / (1.5 GiB in /usr:"
             " packages, 512 MiB in /var/cache: downloaded packages, 1.0 GiB in /var/lib/mysql: the"
             " database, 512 MiB in /var/backups: dumps), saw 3.0 GiB",
         ),
         (
-            looks(
-                n1a2=seen(
-                    "n1a2",
-                    room={
-                        **bare().room,
-                        "/var/lib/mysql": Room("/data", 100 * MIB),
-                        "/var/backups": Room("/data", 100 * MIB),
-                    },
-                )
+            odd(
+                room={
+                    **bare().room,
+                    "/var/lib/mysql": Room("/data", 100 * MIB),
+                    "/var/backups": Room("/data", 100 * MIB),
+                }
             ),
             "n1a2: check the free space: expected 1.5 GiB of free space on /data (1.0 GiB in"
             " /var/lib/mysql: the database, 512 MiB in /var/backups: dumps), saw 100 MiB",
@@ -226,18 +228,12 @@ def test_healthy_hosts_have_no_findings() -> None:
             " -69.5 s (± 0.5 s), n1a2 +0.0 s (± 0.1 s), n1a3 +0.0 s (± 0.1 s)",
         ),
         (
-            looks(
-                n1a2=seen(
-                    "n1a2", listening={22: SSHD, 2633: Listener("nginx", ("127.0.0.1",)), 80: SSHD}
-                )
-            ),
+            odd(listening={22: SSHD, 2633: Listener("nginx", ("127.0.0.1",)), 80: SSHD}),
             "n1a2: check that the ports of its services are free: expected 2633 free for"
             " opennebula, saw nginx at 2633",
         ),
         (
-            looks(
-                n1a2=seen("n1a2", listening={22: SSHD, 3306: Listener("mysqld", ("127.0.0.1",))})
-            ),
+            odd(listening={22: SSHD, 3306: Listener("mysqld", ("127.0.0.1",))}),
             "n1a2: check that the ports of its services are free: expected 3306 free for MariaDB,"
             " saw mysqld at 3306",
         ),
@@ -302,17 +298,17 @@ def test_healthy_hosts_have_no_findings() -> None:
             " to n1a1, saw from n1a1 to n1a2 port 22 (sshd), 2633 (oned): no answer",
         ),
         (
-            looks(n1a2=seen("n1a2", addresses=(Address("ens3", "9.9.9.9", 8),))),
+            odd(addresses=(Address("ens3", "9.9.9.9", 8),)),
             "n1a2: check the VIP's interface: expected interface eth0 with an address in"
             " 10.2.50.0/24, saw ens3 9.9.9.9/8",
         ),
         (
-            looks(n1a2=seen("n1a2", addresses=())),
+            odd(addresses=()),
             "n1a2: check the VIP's interface: expected interface eth0 with an address in"
             " 10.2.50.0/24, saw no address at all",
         ),
         (
-            looks(n1a2=seen("n1a2", addresses=(Address("eth0", VIP, 24),))),
+            odd(addresses=(Address("eth0", VIP, 24),)),
             "n1a2: check the VIP's interface: expected interface eth0 with an address in"
             f" 10.2.50.0/24, saw eth0 {VIP}/24",
         ),
@@ -335,10 +331,10 @@ def test_a_check_reports_its_fault(answers: Looks, message: str) -> None:
 @pytest.mark.parametrize(
     ("answers", "weight", "said"),
     [
-        (looks(n1a2=seen("n1a2", memory=1700 * MIB)), Weight.WARNING, "1.7 GiB"),
-        (looks(n1a2=seen("n1a2", is_enforcing=True)), Weight.WARNING, "SELinux enforcing"),
-        (looks(n1a2=seen("n1a2", has_apparmor=True)), Weight.NOTE, "AppArmor on"),
-        (looks(n1a2=seen("n1a2", clock=ClockReading(2.2, 3.2))), Weight.WARNING, "n1a2 +2.7 s"),
+        (odd(memory=1700 * MIB), Weight.WARNING, "1.7 GiB"),
+        (odd(is_enforcing=True), Weight.WARNING, "SELinux enforcing"),
+        (odd(has_apparmor=True), Weight.NOTE, "AppArmor on"),
+        (odd(clock=ClockReading(2.2, 3.2)), Weight.WARNING, "n1a2 +2.7 s"),
     ],
 )
 def test_a_fault_that_prevents_nothing_is_a_warning(
@@ -353,37 +349,28 @@ def test_a_fault_that_prevents_nothing_is_a_warning(
     "answers",
     [
         # A machine of 2 GiB reports a little less.
-        looks(n1a2=seen("n1a2", memory=1900 * MIB)),
+        odd(memory=1900 * MIB),
         # A slow answer may explain the same difference between clocks.
-        looks(n1a2=seen("n1a2", clock=ClockReading(-1.0, 60.0))),
-        looks(n1a2=seen("n1a2", clock=ClockReading(2.0, 2.2))),
+        odd(clock=ClockReading(-1.0, 60.0)),
+        odd(clock=ClockReading(2.0, 2.2)),
         # A file system that hangs.
-        looks(n1a2=seen("n1a2", room={})),
+        odd(room={}),
         # A service of the host, where no service of ours will listen.
-        looks(n1a2=seen("n1a2", listening={22: SSHD, 8080: Listener("java", ("*",))})),
+        odd(listening={22: SSHD, 8080: Listener("java", ("*",))}),
         # OpenNebula's own, of a run that was interrupted.
-        looks(
-            n1a2=seen(
-                "n1a2",
-                listening={22: SSHD, 2616: Listener("node", ("127.0.0.1",))},
-                packages={"opennebula-fireedge": Package("7.2.0-1")},
-            )
+        odd(
+            listening={22: SSHD, 2616: Listener("node", ("127.0.0.1",))},
+            packages={"opennebula-fireedge": Package("7.2.0-1")},
         ),
         # It listens only for the host itself: the host refuses others.
-        looks(
-            n1a2=seen(
-                "n1a2",
-                listening={22: SSHD, 2474: Listener("ruby", ("127.0.0.1", "[::1]"))},
-                packages={"opennebula-flow": Package("7.2.0-1")},
-            )
+        odd(
+            listening={22: SSHD, 2474: Listener("ruby", ("127.0.0.1", "[::1]"))},
+            packages={"opennebula-flow": Package("7.2.0-1")},
         ),
         # The same if it listens only at the VIP.
-        looks(
-            n1a2=seen(
-                "n1a2",
-                listening={22: SSHD, 2474: Listener("ruby", (VIP,))},
-                packages={"opennebula-flow": Package("7.2.0-1")},
-            )
+        odd(
+            listening={22: SSHD, 2474: Listener("ruby", (VIP,))},
+            packages={"opennebula-flow": Package("7.2.0-1")},
         ),
         # A front-end has it.
         looks(n1a1=seen("n1a1", neighbours={VIP: mac("n1a3")})),
@@ -466,7 +453,7 @@ def test_what_operators_prepare_is_checked_before_any_host_changes(
     observed: dict[str, Any], message: str
 ) -> None:
     wanted = spec(prepared=PREPARED)
-    error = only(findings(site(looks(n1a2=seen("n1a2", **observed)), wanted)))
+    error = only(findings(site(odd(**observed), wanted)))
     assert str(error) == f"{message}\n  what to do: {error.remedy}"
     # Nothing is written on the servers of a zone that is adopted.
     servers = {
@@ -539,7 +526,7 @@ def test_names_resolve_everywhere_to_the_configured_addresses(
     ensure_hosts: bool, sources: tuple[str, ...], resolves: dict[str, str], remedy: str | None
 ) -> None:
     known = {name: at for name, at in {**blank().resolves, **resolves}.items() if at}
-    answers = looks(n1a2=seen("n1a2", name_sources=sources, resolves=known))
+    answers = odd(name_sources=sources, resolves=known)
     found = findings(site(answers, spec(ensure_hosts=ensure_hosts)))
     if remedy is None:
         assert found == []

@@ -50,10 +50,8 @@ def clock(site: Site) -> Iterator[Finding]:
 @always
 def time_service(site: Site) -> Iterator[Finding]:
     """Check for what will use the stack's time servers, as each installation does."""
-    before = site.change.before
-    has_new_servers = site.spec.sets_clocks and not (before and before.sets_clocks)
     for name, facts in site.facts.items() if site.spec.sets_clocks else ():
-        if has_new_servers or name in site.change.new:
+        if name in site.change.new or not site.change.was.sets_clocks:
             try:
                 require_time_service(facts)
             except HostError as error:

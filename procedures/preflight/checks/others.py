@@ -65,13 +65,12 @@ def cloud_init(site: Site) -> Iterator[Finding]:
 @skippable
 def locale(site: Site) -> Iterator[Finding]:
     """Check that each host has the stack's locales: with a missing one, each login warns."""
-    before = site.change.before.locales if site.change.before else ()
     for name, seen in sorted(site.seen.items()):
         there = {_plain(wanted) for wanted in seen.probe.locales}
         missing = [
             wanted
             for wanted in site.spec.locales
-            if (name in site.fresh or wanted not in before)
+            if (name in site.fresh or wanted not in site.change.was.locales)
             and there
             and _plain(wanted) not in there
         ]
