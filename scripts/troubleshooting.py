@@ -25,7 +25,6 @@ _QUOTED = r'"(?:\\.|[^"\\])*"?|\\.'
 """A quoted part of a word of a shell command."""
 STEPS_OF = {
     "convert_database": "convert the database",
-    "grpc": "check the zone's gRPC endpoints",
     "join": "join the zone",
     "join_server": "join the zone",
     "leave": "leave the zone",

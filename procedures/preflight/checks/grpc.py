@@ -5,10 +5,6 @@ from collections.abc import Iterator
 from opennebula.api import has_grpc
 from procedures.preflight.context import Finding, Site, Weight, always, fault
 
-_REMEDY = (
-    "OpenNebula cannot change an entry: let the front-ends leave and join again, two at a time"
-)
-
 
 @always
 def grpc(site: Site) -> Iterator[Finding]:
@@ -16,30 +12,21 @@ def grpc(site: Site) -> Iterator[Finding]:
     if site.change.before is not None or not has_grpc(site.spec.version):
         return
     pool = max((facts.pool for facts in site.facts.values()), key=len, default=())
-    registered = ", ".join(sorted(entry.name for entry in pool if entry.grpc))
-    missing = ", ".join(sorted(entry.name for entry in pool if not entry.grpc))
-    if registered and not site.spec.register_grpc:
-        yield _of(
-            registered,
-            expected="no ENDPOINT_GRPC: Raft then asks by XML-RPC, with a time limit of 1 s",
-            seen="one: Raft asks by gRPC without a time limit, so that a new leader takes about"
-            " 30 s, not 6 s, when the leader's host is down",
-        )
-    if missing and site.spec.register_grpc:
-        yield _of(
-            missing,
-            expected="an ENDPOINT_GRPC: opennebula-ha:register_grpc is true",
+    wanted = bool(site.spec.register_grpc)
+    differing = sorted(entry.name for entry in pool if bool(entry.grpc) is not wanted)
+    if differing:
+        yield fault(
+            ", ".join(differing),
+            "check the zone's gRPC endpoints",
+            expected="an ENDPOINT_GRPC: opennebula-ha:register_grpc is true"
+            if wanted
+            else "no ENDPOINT_GRPC: Raft then asks by XML-RPC, with a time limit of 1 s",
             seen="none: followers refuse gRPC calls that only the leader can answer, if it is one"
-            " of these; XML-RPC and the VIP are not concerned",
+            " of these; XML-RPC and the VIP are not concerned"
+            if wanted
+            else "one: Raft asks by gRPC without a time limit, so that a new leader takes about"
+            " 30 s, not 6 s, when the leader's host is down",
+            remedy="OpenNebula cannot change an entry: let the front-ends leave and join again,"
+            " two at a time",
+            weight=Weight.WARNING,
         )
-
-
-def _of(names: str, *, expected: str, seen: str) -> Finding:
-    return fault(
-        names,
-        "check the zone's gRPC endpoints",
-        expected=expected,
-        seen=seen,
-        remedy=_REMEDY,
-        weight=Weight.WARNING,
-    )
