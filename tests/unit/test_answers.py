@@ -134,11 +134,7 @@ def access_to(told: Mapping[str, str]) -> Access:
 
 def as_output(told: Mapping[str, str]) -> Output:
     """Parse the answer of a script as a procedure gets it."""
-    connection = SimpleNamespace(run=lambda *_, **__: Output(told))
-    access = Access(
-        cast(Any, SimpleNamespace(connection=lambda _: connection)), Secrets("a", "b"), print
-    )
-    return access.run(HOST, "read_one_auth", exclusive=False)
+    return access_to(told).run(HOST, "read_one_auth", exclusive=False)
 
 
 def test_the_sample_is_read_completely() -> None:
@@ -186,11 +182,7 @@ def test_a_partial_answer_about_a_database_does_not_mean_empty(
 
 
 def test_a_database_without_checksums_does_not_count_as_equal() -> None:
-    told = {**TOLD, "checksums": ""}
-    connection = SimpleNamespace(run=lambda *_, **__: Output(told))
-    access = Access(
-        cast(Any, SimpleNamespace(connection=lambda _: connection)), Secrets("a", "b"), print
-    )
+    access = access_to({**TOLD, "checksums": ""})
     assert observe.facts(access, HOST, DATABASE).checksums == ""
     with pytest.raises(HostError) as caught:
         observe.facts(access, HOST, DATABASE, checksums=True)
