@@ -14,7 +14,7 @@ from procedures import zone_leader
 from procedures.context import Access
 from procedures.facts.facts import Facts
 from procedures.facts.observe import api_host
-from procedures.install.files.paths import PUBLIC_KEY
+from procedures.install.files.collect import PUBLIC_KEY
 from procedures.specs import ZoneSpec
 
 LEADER = "leader"

@@ -14,8 +14,8 @@ from procedures.facts.facts import Facts
 from procedures.facts.report import read
 from procedures.facts.traces import TYPICAL
 from procedures.install.files import backup, clock
+from procedures.install.files.collect import PATHS
 from procedures.install.files.leader import SOCKET_UNIT
-from procedures.install.files.paths import PATHS
 from procedures.parallel import on_each
 from procedures.specs import Database
 from procedures.wait import repeat

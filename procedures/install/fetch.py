@@ -9,7 +9,7 @@ from procedures.context import Access
 from procedures.facts.facts import Facts, Package
 from procedures.facts.observe import facts
 from procedures.facts.report import files
-from procedures.install.files.paths import PATHS
+from procedures.install.files.collect import PATHS
 from procedures.install.packaging import repository, unwanted, wanted
 from procedures.script_text import LOCK_PATIENCE
 from procedures.specs import InstallationSpec

@@ -39,7 +39,7 @@ from procedures.credentials import password
 from procedures.facts import signs
 from procedures.install import configuration
 from procedures.install.configuration import MONITORD
-from procedures.install.files.paths import PUBLIC_KEY
+from procedures.install.files.collect import PUBLIC_KEY
 from procedures.membership import join_server, leave
 from procedures.script_text import declarations, scripts
 from procedures.transfer import seed

@@ -13,7 +13,7 @@ from procedures import zone_leader
 from procedures.context import Access
 from procedures.credentials import admin_key
 from procedures.facts.facts import File
-from procedures.install.files.paths import PUBLIC_KEY
+from procedures.install.files.collect import PUBLIC_KEY
 from procedures.specs import ZoneSpec
 from tests.unit.test_procedures import facts
 

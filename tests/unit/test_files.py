@@ -20,8 +20,8 @@ from procedures.install.files import (
     schedulers,
     services,
 )
+from procedures.install.files.collect import PATHS
 from procedures.install.files.managed import HEADER
-from procedures.install.files.paths import PATHS
 from procedures.specs import ClockSpec, Drivers, Hooks, InstallationSpec, LdapSpec, Schedulers
 from tests.unit.test_procedures import VIP, VIP6, facts, read, spec, units
 

@@ -1,4 +1,4 @@
-"""Collect the changes of all managed files of one front-end."""
+"""All managed files of one front-end: their paths, and their changes."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -14,6 +14,20 @@ from procedures.install.files.managed import ManagedFile
 from procedures.install.packaging import platform
 from procedures.specs import InstallationSpec
 
+PUBLIC_KEY = "/var/lib/one/.ssh/id_rsa.pub"
+"""oneadmin's public key, which is only read."""
+PATHS = (
+    PUBLIC_KEY,
+    configuration.MONITORD,
+    *services.PATHS,
+    *drivers.PATHS,
+    *schedulers.PATHS,
+    *ldap.PATHS,
+    *clock.PATHS,
+    *leader.PATHS,
+    *backup.PATHS,
+)
+"""The files whose content is a fact: all that a stack's config may change."""
 _MISSING = ("missing",)
 
 
