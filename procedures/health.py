@@ -18,7 +18,7 @@ from hosts.errors import HostError
 from hosts.models import Host
 from opennebula import conf, ports
 from opennebula.api import ApiError, has_grpc
-from opennebula.zone import RaftStatus, ServerEntry, ZoneView, faults
+from opennebula.zone import ServerEntry, ZoneView, faults
 from procedures import services
 from procedures.context import Access
 from procedures.facts.facts import Facts
@@ -35,19 +35,12 @@ SILENCE = 5.0
 
 
 @dataclass(frozen=True)
-class CheckedServer:
-    """One zone server that passed the health check."""
-
-    entry: ServerEntry
-    status: RaftStatus
-
-
-@dataclass(frozen=True)
 class HealthyZone:
     """A zone that passed the health check."""
 
     leader: str
-    servers: tuple[CheckedServer, ...]
+    term: int
+    servers: tuple[ServerEntry, ...]
     facts: Mapping[str, Facts]
 
 
@@ -55,15 +48,10 @@ def described(
     view: ZoneView, seen: Mapping[str, Facts], without: AbstractSet[str] = frozenset()
 ) -> HealthyZone:
     """Return the zone as it was observed, without a health check and those servers."""
-    return HealthyZone(
-        leader=view.leader() or "",
-        servers=tuple(
-            CheckedServer(entry, view.statuses[entry.name])
-            for entry in view.pool
-            if entry.name in view.statuses and entry.name not in without
-        ),
-        facts=seen,
-    )
+    leader, term = leadership(view) or ("", 0)
+    checked = view.statuses.keys() - without
+    servers = tuple(entry for entry in view.pool if entry.name in checked)
+    return HealthyZone(leader, term, servers, seen)
 
 
 def verify(
@@ -93,7 +81,8 @@ def verify(
     access.report("verify the zone")
     for _ in range(LEADERS):
         healthy = _verify(access, zone, hosts, without, seen=seen, before=before, renewed=renewed)
-        elected = before is None or _leadership(before) != _leadership(healthy)
+        now = healthy.leader, healthy.term
+        elected = before is None or (before.leader, before.term) != now
         place = partial(keep if changes_vips else to_leader, elected=elected)
         try:
             return _with_vips(access, zone, hosts, healthy, place)
@@ -123,7 +112,7 @@ def _verify(
     recent = {n: seen[n] for n in known} if seen and known.keys() <= seen.keys() else None
     lasting: dict[str, Facts] = {}
     # Is the leader the same as before, without an election since?
-    if before is not None and leadership(view) == _leadership(before) and leader != renewed:
+    if before and leadership(view) == (before.leader, before.term) and leader != renewed:
         lasting = {
             n: front_end for n, front_end in before.facts.items() if n in known and n != renewed
         }
@@ -137,12 +126,6 @@ def _verify(
     _ready_to_restart(view, {n: front_end for n, front_end in found.items() if n not in without})
     _speak_grpc(found)
     return described(view, found, without)
-
-
-def _leadership(healthy: HealthyZone) -> tuple[str, int | None]:
-    """Return the leader and its term."""
-    terms = {server.entry.name: server.status.term for server in healthy.servers}
-    return healthy.leader, terms.get(healthy.leader)
 
 
 def _with_vips(

@@ -72,7 +72,7 @@ def strange_leader(leader: str, step: str) -> HostError:
     )
 
 
-def at_leader(
+def ask(
     access: Access,
     hosts: Mapping[str, Host],
     call: Callable[[Api], T],
@@ -80,34 +80,10 @@ def at_leader(
     step: str,
     expected: str,
     remedy: str = LOOK,
-    view: ZoneView | None = None,
-) -> T:
-    """Return the result of a call at the present leader, as ``ask`` does. Raises HostError.
-
-    ``view``: the present zone, if the caller has observed it.
-    """
-    return ask(
-        access,
-        lambda: find(access, hosts),
-        call,
-        first=api_host(view, hosts) if view else None,
-        step=step,
-        expected=expected,
-        remedy=remedy,
-    )
-
-
-def ask(
-    access: Access,
-    find: Callable[[], Host],
-    call: Callable[[Api], T],
-    *,
     first: Host | None = None,
-    step: str,
-    expected: str,
-    remedy: str = LOOK,
+    highly_available: bool = True,
 ) -> T:
-    """Return what a call returns at the host that ``find`` finds. Raises HostError.
+    """Return the result of a call at the host that ``find`` finds. Raises HostError.
 
     ``first``: the host for the first attempt, if the caller knows it. During an election the call
     fails and is repeated: a call that failed may have been executed.
@@ -115,7 +91,8 @@ def ask(
     failures: list[HostError] = []
 
     def attempt() -> tuple[T] | None:
-        host = first if first and not failures else find()
+        known = None if failures else first
+        host = known or find(access, hosts, highly_available=highly_available)
         try:
             return (call(access.api(host, timeout=ANSWER)),)
         except HostError as error:
@@ -134,15 +111,18 @@ def ask(
 
 
 def write(access: Access, hosts: Mapping[str, Host], view: ZoneView | None = None) -> None:
-    """Make a harmless write, so that lagging followers catch up. ``view``: see ``at_leader``."""
-    at_leader(
+    """Make a harmless write, so that lagging followers catch up.
+
+    ``view``: the present zone, if the caller has observed it.
+    """
+    ask(
         access,
         hosts,
         lambda api: api.touch(datetime.now(UTC).isoformat(timespec="seconds")),
         step="write through the leader",
         expected="a write that a majority acknowledges",
         remedy="bring the other zone servers up; the write may yet be committed when they are",
-        view=view,
+        first=api_host(view, hosts) if view else None,
     )
 
 

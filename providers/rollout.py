@@ -186,9 +186,9 @@ def _outputs(healthy: HealthyZone, staying: Mapping[str, Host]) -> Outputs:
             if entry.name in staying
         ],
         "servers": {
-            server.entry.name: {"id": server.entry.id, "endpoint": server.entry.endpoint}
+            server.name: {"id": server.id, "endpoint": server.endpoint}
             for server in healthy.servers
-            if server.entry.name in staying
+            if server.name in staying
         },
         "backups": _backups({n: seen.dumps for n, seen in healthy.facts.items() if n in staying}),
     }

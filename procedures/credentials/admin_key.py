@@ -4,7 +4,6 @@ It is an attribute of the user in the zone's database, which all servers have.
 """
 
 from collections.abc import Mapping
-from functools import partial
 
 from hosts.errors import HostError
 from hosts.models import Host
@@ -35,10 +34,11 @@ def set_public_key(
     ``replace``: replace another key. A zone that is only adopted is not changed. ``view``: the
     zone, if the caller has just observed it. Raises HostError.
     """
-    find = partial(zone_leader.find, access, hosts, highly_available=zone.highly_available)
-    first = api_host(view, hosts) if view and zone.highly_available else None
+    is_ha = zone.highly_available
+    first = api_host(view, hosts) if view and is_ha else None
     if wanted == LEADER:
-        host, first = first or find(), None
+        host = first or zone_leader.find(access, hosts, highly_available=is_ha)
+        first = None
         output = access.run(host, "read_file", variables={"file": PUBLIC_KEY}, exclusive=False)
         wanted = output.values["text"]
 
@@ -53,11 +53,12 @@ def set_public_key(
 
     return zone_leader.ask(
         access,
-        find,
+        hosts,
         set_key,
-        first=first,
         step="set oneadmin's public key",
         expected="oned to do it",
+        first=first,
+        highly_available=is_ha,
     )
 
 

@@ -8,7 +8,6 @@ which of them it is in.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from functools import partial
 from typing import TypeVar
 
 from hosts.errors import HostError
@@ -146,7 +145,7 @@ def _members(
     if [status.state for status in answers.values()] == [State.SOLO]:
         return {name: running[name] for name in answers}
     healthy = health.verify(way, zone, hosts, changes_vips=True)
-    names = [server.entry.name for server in healthy.servers]
+    names = [server.name for server in healthy.servers]
     strangers = sorted(set(names) - set(hosts))
     if strangers:
         raise HostError(
@@ -190,8 +189,14 @@ def _only(access: Access, hosts: Mapping[str, Host]) -> dict[str, bool]:
 
 
 def _call(access: Access, members: Mapping[str, Host], call: Callable[[Api], T]) -> T:
-    find = partial(zone_leader.find, access, members, highly_available=len(members) > 1)
-    return zone_leader.ask(access, find, call, step=STEP, expected="oned to do it")
+    return zone_leader.ask(
+        access,
+        members,
+        call,
+        step=STEP,
+        expected="oned to do it",
+        highly_available=len(members) > 1,
+    )
 
 
 def _until_all(

@@ -177,7 +177,7 @@ class Join:
         The server may have a fresh copy. Without the reset the leader would continue the search
         among records that it has purged.
         """
-        zone_leader.at_leader(
+        zone_leader.ask(
             self.access,
             self.hosts,
             lambda api: api.reset_server(entry.id),
@@ -266,7 +266,7 @@ class Join:
             pool = self.access.named(api.servers())
             return next(entry for entry in pool if entry.name == name)
 
-        return zone_leader.at_leader(
+        return zone_leader.ask(
             self.access,
             self.hosts,
             register,

@@ -325,5 +325,5 @@ def _delete(access: Access, entry: ServerEntry, others: Mapping[str, Host]) -> N
             api.delete_server(entry.id)
 
     expected = f"the zone without server {entry.id} {entry.name}"
-    zone_leader.at_leader(access, others, delete, step=_STEP, expected=expected)
+    zone_leader.ask(access, others, delete, step=_STEP, expected=expected)
     zone_leader.write(access, others)

@@ -48,22 +48,18 @@ def set_endpoint(
     }
     idle = {name for name in guis if not seen[name].units[_GUI].runs}
     ask = partial(
-        zone_leader.ask,
-        access,
-        partial(zone_leader.find, access, hosts),
-        step="set the zone's ENDPOINT",
-        expected=zone.endpoint,
+        zone_leader.ask, access, hosts, step="set the zone's ENDPOINT", expected=zone.endpoint
     )
     try:
-        _, entrance_now, grpc_now = ask(call=lambda api: api.zone(), first=entrance)
+        _, entrance_now, grpc_now = ask(lambda api: api.zone(), first=entrance)
         if entrance_now != zone.endpoint:
             # FireEdge reads the ENDPOINT only when it starts. If it is stopped before the change,
             # it cannot keep the former one, wherever this is interrupted.
             running, idle = guis.keys() - idle, set(guis)
             _gui(access, {name: guis[name] for name in running}, "stop")
-            ask(call=lambda api: api.set_endpoint(zone.endpoint, zone.grpc))
+            ask(lambda api: api.set_endpoint(zone.endpoint, zone.grpc))
         elif zone.grpc and grpc_now != zone.grpc and has_grpc(seen[min(seen)].package):
-            ask(call=lambda api: api.set_endpoint(zone.endpoint, zone.grpc))
+            ask(lambda api: api.set_endpoint(zone.endpoint, zone.grpc))
     finally:
         _gui(access, {name: guis[name] for name in idle}, "start")
     if zone.vips:

@@ -232,7 +232,7 @@ def test_the_remedy_after_a_change_of_leader_is_not_a_restart(
 
 def test_a_write_refused_during_an_election_is_repeated(zone: Zone) -> None:
     answers = Answers(refusals=3)
-    zone_leader.at_leader(
+    zone_leader.ask(
         cast(Any, answers), HOSTS, lambda api: api.version(), step="write", expected="a write"
     )
     assert answers.refusals < 0

@@ -118,13 +118,8 @@ def show(
     monkeypatch: pytest.MonkeyPatch, names: Iterable[str], state: State = State.FOLLOWER
 ) -> None:
     """Make those the existing servers."""
-    servers = tuple(
-        health.CheckedServer(
-            ServerEntry(number, name, endpoint(name)), RaftStatus(number, state, 1, 1, 1)
-        )
-        for number, name in enumerate(sorted(names))
-    )
-    statuses = {server.entry.name: server.status for server in servers}
+    servers = [ServerEntry(n, name, endpoint(name)) for n, name in enumerate(sorted(names))]
+    statuses = {one.name: RaftStatus(one.id, state, 1, 1, 1) for one in servers}
     whole = SimpleNamespace(servers=servers)
     monkeypatch.setattr(password, "zone_view", lambda access, hosts: ZoneView((), statuses))
     monkeypatch.setattr(health, "verify", lambda *_, **__: whole)

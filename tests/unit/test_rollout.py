@@ -44,7 +44,7 @@ class Zone:
     def _verify(self, *_: object, **__: object) -> health.HealthyZone:
         self.happened.append("check")
         leader = self._leaders.pop(0) if len(self._leaders) > 1 else self._leaders[0]
-        return health.HealthyZone(leader, (), dict(self.seen))
+        return health.HealthyZone(leader, 1, (), dict(self.seen))
 
     def roll_out(self) -> list[str]:
         access = cast(Any, type("Access", (), {"report": staticmethod(print)})())
