@@ -214,20 +214,22 @@ class _Bootstrapping:
             case steps.Bootstrap(host):
                 self._bootstrap(host)
             case steps.Restore(host):
-                self._restore(host)
+                kept = KeptDump.at(self.restore_from or "")
+                restore(self.access, self._facts[host], kept, self.zone.database)
+                self._start_alone(host)
             case steps.StartStandalone(host):
                 self._start_alone(host)
             case steps.Register(host, missing):
                 self._register(host, missing)
             case steps.Seed(source, targets):
-                self._seed(source, targets)
+                self._seed(source, targets, self._ids, reason="before-zone", stop=True)
             case steps.AssignServerId(host):
                 self._assign_server_id(host)
             case steps.RefreshServerList(hosts):
                 for host in hosts:
                     self._assign_server_id(host, self._body)
             case steps.StartTogether(hosts):
-                self._start(hosts)
+                self._start_together({name: self._hosts[name] for name in hosts})
             case steps.Retire(host):
                 retire(self.access, self.zone, self._hosts[host])
             case steps.Adopt(leader):
@@ -251,11 +253,6 @@ class _Bootstrapping:
         api = answering(self.access, self._hosts[name])
         if api.zone()[0] != self.zone.name:
             api.rename_zone(self.zone.name)
-
-    def _restore(self, name: str) -> None:
-        kept = KeptDump.at(self.restore_from or "")
-        restore(self.access, self._facts[name], kept, self.zone.database)
-        self._start_alone(name)
 
     def _start_alone(self, name: str) -> None:
         start(self.access, self._hosts[name], None)
@@ -282,16 +279,17 @@ class _Bootstrapping:
                 remedy="look at /var/log/one/oned.log there, then run again",
             ) from None
 
-    def _seed(self, source: str, targets: tuple[str, ...]) -> None:
-        seed(
-            self.access,
-            self._hosts[source],
-            [self._facts[name] for name in targets],
-            self._ids,
-            self.zone,
-            reason="before-zone",
-            stop=True,
-        )
+    def _seed(
+        self,
+        source: str,
+        targets: tuple[str, ...],
+        ids: Mapping[str, int],
+        *,
+        reason: str,
+        stop: bool,
+    ) -> None:
+        seen = [self._facts[name] for name in targets]
+        seed(self.access, self._hosts[source], seen, ids, self.zone, reason=reason, stop=stop)
 
     def _seed_ahead(self, leader: str, targets: tuple[str, ...]) -> None:
         before = zone_leader.wait_for_leader(self.access, self._hosts)
@@ -299,27 +297,18 @@ class _Bootstrapping:
             return
         # The IDs that the pool will assign; each is set again before its start.
         next_id = 1 + max(entry.id for entry in before.pool)
-        seed(
-            self.access,
-            self._hosts[leader],
-            [self._facts[name] for name in targets],
-            {name: next_id + number for number, name in enumerate(targets)},
-            self.zone,
-            reason="before-joins",
-            stop=False,
-        )
+        ids = {name: next_id + number for number, name in enumerate(targets)}
+        self._seed(leader, targets, ids, reason="before-joins", stop=False)
         # Records of a deposed leader may not have reached a majority.
         after = zone_leader.wait_for_leader(self.access, self._hosts)
-        if after.leader() == leader and after.statuses[leader].term == before.statuses[leader].term:
+        if zone_leader.leadership(after) == zone_leader.leadership(before):
             self._known = replace(self._known, seeded=frozenset(targets))
 
     def _assign_server_id(self, name: str, body: str = "") -> None:
         assign_server_id(self.access, self.zone, self._facts[name], self._ids[name], body)
 
-    def _start(self, names: tuple[str, ...]) -> None:
-        ids = self._ids
-        self.access.report(f"start {', '.join(names)} together")
-        hosts = {name: self._hosts[name] for name in names}
-        on_each(hosts, lambda host: start(self.access, host, ids[host.name]))
+    def _start_together(self, hosts: Mapping[str, Host]) -> None:
+        self.access.report(f"start {', '.join(hosts)} together")
+        on_each(hosts, lambda host: start(self.access, host, self._ids[host.name]))
         view = zone_leader.wait_for_leader(self.access, hosts)
         self._known = replace(self._known, view=view)

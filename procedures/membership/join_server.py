@@ -48,8 +48,7 @@ class Join:
         """Do the missing steps and the health check; return the server's ID. Raises HostError."""
         name = self.spec.host.name
         view = self._ready()
-        found = self._resync_stuck() if view.entry(name) is None else self._is_stuck(view)
-        if found:
+        if self._resync_stuck(view):
             view = self._ready()
         leader = self._leader_of(view)
         if leader == name and self.resync:
@@ -109,41 +108,33 @@ class Join:
         health.verify(self.access, self.spec.zone, self.hosts, without=without)
         return entry.id
 
-    def _resync_stuck(self) -> bool:
-        """Repair servers that follow and take no record: whether there were any.
+    def _resync_stuck(self, view: ZoneView) -> bool:
+        """Give servers that follow and take no record a fresh copy; return whether there are any.
 
-        A new entry raises the quorum, and none of them would be a part of it.
+        If this server is in the zone, only itself, in this join. Otherwise all of them, now: its
+        new entry raises the quorum, and none of them would be a part of it.
         """
-        left = self._stuck()
-        names = sorted(left)
-        for number, name in enumerate(names, 1):
-            reason = left[name]
-            self.access.report(f"{name}: repair: {reason}")
-            spec = MemberSpec(host=self.hosts[name], zone=self.spec.zone)
-            others = names[number:]
+        name = self.spec.host.name
+        is_listed = view.entry(name) is not None
+        if is_listed and (self.resync or name not in view.statuses):
+            return False
+        reasons = {
+            n: f"its log ends at {index} and takes nothing that the leader writes"
+            for n, index in zone_leader.stuck(self.access, self.hosts, step=STEP).items()
+        }
+        if is_listed:
+            if name in reasons:
+                self.resync, self.follows = [reasons[name]], False
+            return name in reasons
+        names = sorted(reasons)
+        for number, stuck in enumerate(names, 1):
+            resync, later = [reasons[stuck]], names[number:]
+            self.access.report(f"{stuck}: repair: {reasons[stuck]}")
+            spec = MemberSpec(host=self.hosts[stuck], zone=self.spec.zone)
             Join(
-                self.access, spec, self.hosts, resync=[reason], awaiting=others, follows=False
+                self.access, spec, self.hosts, resync=resync, awaiting=later, follows=False
             ).run()
         return bool(names)
-
-    def _is_stuck(self, view: ZoneView) -> bool:
-        """Return whether this server follows and takes no record: then it gets a fresh copy."""
-        name = self.spec.host.name
-        if self.resync or name not in view.statuses:
-            return False
-        reason = self._stuck().get(name)
-        if reason is None:
-            return False
-        self.resync, self.follows = [reason], False
-        return True
-
-    def _stuck(self) -> dict[str, str]:
-        """Return the servers that follow and take no record of the leader, each with the reason."""
-        left = zone_leader.stuck(self.access, self.hosts, step=STEP)
-        return {
-            name: f"its log ends at {index} and takes nothing that the leader writes"
-            for name, index in left.items()
-        }
 
     def _report_list(self, own: Facts, view: ZoneView) -> None:
         """Report if the server's own database lists other servers than the leader's."""
@@ -196,11 +187,11 @@ class Join:
         """
         name = self.spec.host.name
         lacking: list[str] = []
-        view = self._wait_for_leader()
+        self._wait_for_leader()
         deadline = time.monotonic() + PATIENCE
 
         def look() -> ZoneView | None:
-            nonlocal lacking, view
+            nonlocal lacking
             view = zone_leader.wait_for_leader(self.access, self.hosts)
             listed = view.entry(name) is not None
             silent = frozenset(view.silent() - {name})
