@@ -131,9 +131,7 @@ class Join:
             resync, later = [reasons[stuck]], names[number:]
             self.access.report(f"{stuck}: repair: {reasons[stuck]}")
             spec = MemberSpec(host=self.hosts[stuck], zone=self.spec.zone)
-            Join(
-                self.access, spec, self.hosts, resync=resync, awaiting=later, follows=False
-            ).run()
+            Join(self.access, spec, self.hosts, resync=resync, awaiting=later, follows=False).run()
         return bool(names)
 
     def _report_list(self, own: Facts, view: ZoneView) -> None:
