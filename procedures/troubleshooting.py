@@ -80,7 +80,7 @@ _STEPS = {
     "Removal": "keep the database that DB points to, …; keep what is mounted on …;"
     " purge OpenNebula and its data; remove the hooks and the VIPs; stop and disable the services;"
     " take down; uninstall",
-    "Start and stop of oned": "assign server id; await stopped; kill oned: …; restart;"
+    "Start and stop of oned": "assign server id; await stopped; kill; kill oned: …; restart;"
     " restart oned; restart oned with its new configuration; set SERVER_ID; start; start oned;"
     " stop; stop oned; wait for oned; wait until oned has stopped",
     "Create or adopt a zone": "adopt the zone; bootstrap; bootstrap the zone;"
