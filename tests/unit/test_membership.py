@@ -31,12 +31,16 @@ from opennebula.zone import RaftStatus, ServerEntry, State, ZoneView, endpoint
 from procedures import zone_leader
 from procedures.membership import leave
 
+L, F, C = State.LEADER, State.FOLLOWER, State.CANDIDATE
 NAMES = ("n1", "n2", "n3")
 POOL = tuple(ServerEntry(number, name, endpoint(name)) for number, name in enumerate(NAMES))
 
 
 def blank(name: str) -> FrontEndView:
     return FrontEndView(name)
+
+
+BLANK = [blank(name) for name in NAMES]
 
 
 def standalone(
@@ -50,11 +54,10 @@ def standalone(
 
 def member(
     name: str,
-    *,
     state: State | None = None,
-    pool: tuple[ServerEntry, ...] = POOL,
     term: int = 0,
     index: int = 0,
+    pool: tuple[ServerEntry, ...] = POOL,
 ) -> FrontEndView:
     """Make a zone server: stopped, or in the state that its oned reports."""
     number = next((entry.id for entry in pool if entry.name == name), 9)
@@ -77,10 +80,7 @@ REGISTER: list[ZoneStep] = [Register("n1", NAMES)]
 
 # Every state that a killed bootstrap leaves, in order, and the remaining steps.
 FOUNDING: dict[str, tuple[list[FrontEndView], list[ZoneStep]]] = {
-    "nothing yet": (
-        [blank("n1"), blank("n2"), blank("n3")],
-        [Bootstrap("n1"), *REGISTER, *TAIL],
-    ),
+    "nothing yet": (BLANK, [Bootstrap("n1"), *REGISTER, *TAIL]),
     "an empty database that was being bootstrapped": (
         [replace(blank("n1"), running=True), blank("n2"), blank("n3")],
         [Bootstrap("n1"), *REGISTER, *TAIL],
@@ -113,34 +113,16 @@ FOUNDING: dict[str, tuple[list[FrontEndView], list[ZoneStep]]] = {
         [member("n1"), member("n2"), member("n3")],
         [StartTogether(NAMES)],
     ),
-    "one started": (
-        [member("n1", state=State.CANDIDATE, term=1), member("n2"), member("n3")],
-        [StartTogether(NAMES)],
-    ),
+    "one started": ([member("n1", C, 1), member("n2"), member("n3")], [StartTogether(NAMES)]),
     "two started, none elected": (
-        [
-            member("n1", state=State.FOLLOWER),
-            member("n2", state=State.CANDIDATE, term=2),
-            member("n3"),
-        ],
+        [member("n1", F), member("n2", C, 2), member("n3")],
         [StartTogether(NAMES)],
     ),
     "two started, one elected": (
-        [
-            member("n1", state=State.FOLLOWER, term=1),
-            member("n2", state=State.LEADER, term=1),
-            member("n3"),
-        ],
+        [member("n1", F, 1), member("n2", L, 1), member("n3")],
         [Adopt("n2"), StartTogether(("n3",))],
     ),
-    "all running": (
-        [
-            member("n1", state=State.FOLLOWER, term=1),
-            member("n2", state=State.FOLLOWER, term=1),
-            member("n3", state=State.LEADER, term=1),
-        ],
-        [Adopt("n3")],
-    ),
+    "all running": ([member("n1", F, 1), member("n2", F, 1), member("n3", L, 1)], [Adopt("n3")]),
 }
 
 
@@ -225,38 +207,22 @@ OTHER: dict[str, tuple[list[FrontEndView], bool, list[ZoneStep]]] = {
         [RefreshServerList(("n2",)), StartTogether(("n1", "n2"))],
     ),
     "a whole zone, and a blank host that will join": (
-        [
-            member("n1", state=State.LEADER, term=2, pool=POOL[:2]),
-            member("n2", state=State.FOLLOWER, term=2, pool=POOL[:2]),
-            blank("n3"),
-        ],
+        [member("n1", L, 2, pool=POOL[:2]), member("n2", F, 2, pool=POOL[:2]), blank("n3")],
         True,
         [Adopt("n1")],
     ),
     "a whole zone, and blank hosts that will join": (
-        [
-            member("n1", state=State.LEADER, term=2, pool=POOL[:1]),
-            blank("n2"),
-            blank("n3"),
-        ],
+        [member("n1", L, 2, pool=POOL[:1]), blank("n2"), blank("n3")],
         True,
         [Adopt("n1"), SeedAhead("n1", ("n2", "n3"))],
     ),
     "one of them has a copy already, from a run that was killed": (
-        [
-            member("n1", state=State.LEADER, term=2, pool=POOL[:1]),
-            replace(member("n2"), pool=POOL[:1]),
-            blank("n3"),
-        ],
+        [member("n1", L, 2, pool=POOL[:1]), replace(member("n2"), pool=POOL[:1]), blank("n3")],
         True,
         [Adopt("n1")],
     ),
     "a deposed leader that has not noticed": (
-        [
-            member("n1", state=State.LEADER, term=2),
-            member("n2", state=State.LEADER, term=3),
-            member("n3", state=State.FOLLOWER, term=3),
-        ],
+        [member("n1", L, 2), member("n2", L, 3), member("n3", F, 3)],
         True,
         [Adopt("n2")],
     ),
@@ -291,10 +257,7 @@ REFUSED: dict[str, tuple[list[FrontEndView], str, str]] = {
         "",
     ),
     "a zone with a leader and a server that is not in the config": (
-        [
-            member("n1", state=State.LEADER, term=1),
-            member("n2", state=State.FOLLOWER, term=1),
-        ],
+        [member("n1", L, 1), member("n2", F, 1)],
         "zone server 2 n3",
         "",
     ),
@@ -304,11 +267,7 @@ REFUSED: dict[str, tuple[list[FrontEndView], str, str]] = {
         "",
     ),
     "one outside the zone and running servers of it": (
-        [
-            standalone("n1", POOL, running=True),
-            member("n2", state=State.CANDIDATE),
-            member("n3"),
-        ],
+        [standalone("n1", POOL, running=True), member("n2", C), member("n3")],
         "oned running on both",
         "n1",
     ),
@@ -328,11 +287,7 @@ REFUSED: dict[str, tuple[list[FrontEndView], str, str]] = {
         "",
     ),
     "leaders of two zones": (
-        [
-            member("n1", state=State.LEADER, term=2),
-            replace(member("n2", state=State.LEADER, term=1), identity="two"),
-            blank("n3"),
-        ],
+        [member("n1", L, 2), replace(member("n2", L, 1), identity="two"), blank("n3")],
         "n1 and n2 each lead a zone of their own",
         "",
     ),
@@ -352,15 +307,12 @@ REFUSED: dict[str, tuple[list[FrontEndView], str, str]] = {
         "n2",
     ),
     "a leader with a SERVER_ID that the pool does not know": (
-        [replace(member("n1", state=State.LEADER, term=9), server_id=7), *map(member, NAMES[1:])],
+        [replace(member("n1", L, 9), server_id=7), *map(member, NAMES[1:])],
         "SERVER_ID 7",
         "n1",
     ),
     "a running copy that the zone does not list": (
-        [
-            member("n1", pool=POOL[:1], term=2),
-            replace(member("n2", state=State.CANDIDATE, pool=POOL[:1]), server_id=1),
-        ],
+        [member("n1", term=2, pool=POOL[:1]), replace(member("n2", C, pool=POOL[:1]), server_id=1)],
         "SERVER_ID 1",
         "n2",
     ),
@@ -397,14 +349,11 @@ def test_a_standalone_stack_keeps_the_database_on_its_host(holder: FrontEndView)
 def test_stopped_servers_start_together_unless_they_leave() -> None:
     five = tuple(ServerEntry(number, f"n{number}", "") for number in range(5))
     pool = tuple(replace(entry, endpoint=endpoint(entry.name)) for entry in five)
-    leader = member("n0", state=State.LEADER, pool=pool, term=1)
-    awake = [member(name, state=State.FOLLOWER, pool=pool, term=1) for name in ("n1", "n2")]
+    leader = member("n0", L, 1, pool=pool)
+    awake = [member(name, F, 1, pool=pool) for name in ("n1", "n2")]
     stopped = [member("n3", pool=pool), member("n4", pool=pool)]
     whole = [leader, *awake, *stopped]
-    assert plan_zone(whole, highly_available=True) == [
-        Adopt("n0"),
-        StartTogether(("n3", "n4")),
-    ]
+    assert plan_zone(whole, highly_available=True) == [Adopt("n0"), StartTogether(("n3", "n4"))]
     assert plan_zone(whole, highly_available=True, leaving=["n3"]) == [
         Adopt("n0"),
         StartTogether(("n4",)),
@@ -413,7 +362,7 @@ def test_stopped_servers_start_together_unless_they_leave() -> None:
 
 # Joining
 
-LEADER = member("n1", state=State.LEADER, pool=POOL[:2], term=2, index=40)
+LEADER = member("n1", L, 2, 40, pool=POOL[:2])
 JOINING: dict[str, tuple[FrontEndView, tuple[ServerEntry, ...], JoinPlan]] = {
     "a blank host": (blank("n2"), POOL[:1], JoinPlan(seed=True, register=True, start=True)),
     "a copy, not registered": (
@@ -443,21 +392,17 @@ JOINING: dict[str, tuple[FrontEndView, tuple[ServerEntry, ...], JoinPlan]] = {
         JoinPlan(seed=True, start=True, reasons=("it has no valid SERVER_ID",)),
     ),
     "running with the SERVER_ID that it had before": (
-        replace(
-            member("n2", state=State.FOLLOWER), status=RaftStatus(4, State.FOLLOWER, 2, 40, 40)
-        ),
+        replace(member("n2", F), status=RaftStatus(4, F, 2, 40, 40)),
         POOL[:2],
         JoinPlan(start=True),
     ),
     "stopped": (member("n2"), POOL[:2], JoinPlan(start=True)),
-    "a server already": (member("n2", state=State.FOLLOWER), POOL[:2], JoinPlan()),
+    "a server already": (member("n2", F), POOL[:2], JoinPlan()),
 }
 
 
 @pytest.mark.parametrize("state", JOINING)
-def test_a_join_does_the_missing_steps(
-    state: str,
-) -> None:
+def test_a_join_does_the_missing_steps(state: str) -> None:
     host, pool, plan = JOINING[state]
     assert plan_join(host, LEADER, pool) == plan
 
@@ -485,7 +430,7 @@ def test_a_copy_of_this_run_is_enough_if_the_log_covers_the_rest(
 )
 def test_a_server_behind_the_leaders_log_is_resynced(index: int, begins: int, seeds: bool) -> None:
     """The leader sends a record only while it has the previous one, too."""
-    host = member("n2", state=State.FOLLOWER, index=index)
+    host = member("n2", F, index=index)
     plan = plan_join(host, replace(LEADER, log_begins=begins), POOL[:2])
     assert isinstance(plan, JoinPlan)
     assert plan == JoinPlan(seed=seeds, start=seeds, reasons=plan.reasons)
@@ -494,9 +439,7 @@ def test_a_server_behind_the_leaders_log_is_resynced(index: int, begins: int, se
     )
 
 
-@pytest.mark.parametrize(
-    "host", [member("n2"), member("n2", state=State.FOLLOWER), standalone("n2", POOL)]
-)
+@pytest.mark.parametrize("host", [member("n2"), member("n2", F), standalone("n2", POOL)])
 def test_a_server_that_differs_rejoins_running_or_stopped(host: FrontEndView) -> None:
     assert plan_join(host, LEADER, POOL, resync=("why",)) == JoinPlan(
         seed=True, start=True, reasons=("why",)
@@ -527,16 +470,13 @@ def test_a_join_that_could_lose_data_is_refused(host: FrontEndView, seen: str) -
 
 
 def test_a_zone_of_one_server_can_become_standalone() -> None:
-    for host in (member("n1", pool=POOL[:1], state=State.LEADER), standalone("n1", POOL[:1])):
+    for host in (member("n1", L, pool=POOL[:1]), standalone("n1", POOL[:1])):
         assert plan_zone([host], highly_available=False) == [Retire("n1")]
 
 
 @pytest.mark.parametrize(
     "hosts",
-    [
-        [member("n1", pool=POOL[:2], state=State.LEADER)],
-        [member("n1", pool=POOL[:1]), member("n2", pool=POOL[:2])],
-    ],
+    [[member("n1", L, pool=POOL[:2])], [member("n1", pool=POOL[:1]), member("n2", pool=POOL[:2])]],
 )
 def test_a_larger_zone_must_shrink_first(hosts: list[FrontEndView]) -> None:
     plan = plan_zone(hosts, highly_available=False)
@@ -545,7 +485,7 @@ def test_a_larger_zone_must_shrink_first(hosts: list[FrontEndView]) -> None:
 
 
 def test_a_server_that_will_leave_is_not_a_foreign_one() -> None:
-    hosts = [member("n1", state=State.LEADER, term=1), member("n2", state=State.FOLLOWER, term=1)]
+    hosts = [member("n1", L, 1), member("n2", F, 1)]
     assert isinstance(plan_zone(hosts, highly_available=True), Refusal)
     assert plan_zone(hosts, highly_available=True, leaving=["n3"]) == [Adopt("n1")]
     stopped = [member("n1"), member("n2")]
@@ -571,9 +511,6 @@ def zone(*states: State | None) -> ZoneView:
             if state is not None
         },
     )
-
-
-L, F, C = State.LEADER, State.FOLLOWER, State.CANDIDATE
 
 
 @pytest.mark.parametrize(
@@ -644,10 +581,7 @@ def test_a_zone_shrinks_only_if_the_remaining_servers_suffice(
 
 @pytest.mark.parametrize(
     "front_ends",
-    [
-        [blank("n1"), blank("n2"), blank("n3")],
-        [replace(blank(name), server_id=number) for number, name in enumerate(NAMES)],
-    ],
+    [BLANK, [replace(blank(name), server_id=number) for number, name in enumerate(NAMES)]],
     ids=["blank hosts", "zone servers without a database"],
 )
 def test_without_data_a_dump_begins_the_zone(front_ends: list[FrontEndView]) -> None:
@@ -684,7 +618,7 @@ def test_a_silent_servers_host_is_called_at_the_address_of_its_entry() -> None:
     connection = SimpleNamespace(open_stream=connect)
     access = cast(Any, SimpleNamespace(connection=lambda _: connection))
     pool = tuple(replace(entry, endpoint=endpoint(f"10.0.0.{entry.id}")) for entry in POOL)
-    view = ZoneView(pool, {"n1": RaftStatus(0, State.LEADER, 1, 1, 1)})
+    view = ZoneView(pool, {"n1": RaftStatus(0, L, 1, 1, 1)})
     assert leave._dead(access, view, {"n1": Host(name="n1", address="10.0.0.0")}, "n3") == []
     assert called == ["10.0.0.1"]
 
