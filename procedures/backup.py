@@ -1,13 +1,12 @@
 """Make and list dumps of the database on the front-ends."""
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
 
 from hosts.errors import HostError
 from hosts.models import Host
 from procedures.bootstrap.restore import KeptDump
-from procedures.context import Access
+from procedures.context import Access, Hosts
 from procedures.facts.facts import Dump
 from procedures.facts.observe import facts_where_possible
 from procedures.specs import ZoneSpec
@@ -15,7 +14,7 @@ from procedures.transfer.seed import COPY, dump
 from procedures.zone_leader import wait_for_leader
 
 
-def back_up(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host]) -> tuple[Host, str]:
+def back_up(access: Access, zone: ZoneSpec, hosts: Hosts) -> tuple[Host, str]:
     """Make a dump of the database and the keys on the leader, without interrupting clients.
 
     Return its host and path. Raises HostError.
@@ -58,7 +57,7 @@ def fetch(access: Access, host: Host, path: str, folder: Path) -> Path:
     return folder / kept.database.name
 
 
-def kept(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host]) -> dict[str, tuple[Dump, ...]]:
+def kept(access: Access, zone: ZoneSpec, hosts: Hosts) -> dict[str, tuple[Dump, ...]]:
     """Return the dumps and kept settings of each front-end that answers, by name."""
     seen = facts_where_possible(access, hosts, zone.database)
     return {name: front_end.dumps for name, front_end in sorted(seen.items())}

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 API_PORT = 2633
 
+Hosts = Mapping[str, Host]
+"""Front-ends by name."""
+
 Report = Callable[[str], None]
 """Called with the next step in a few words."""
 
@@ -66,7 +69,7 @@ class Access:
     report: Report
     changes: Event = field(default_factory=Event, compare=False)
     """Set before the first change, on a host or in OpenNebula."""
-    front_ends: Mapping[str, Host] = field(default_factory=dict, compare=False)
+    front_ends: Hosts = field(default_factory=dict, compare=False)
     """All present and former front-ends of the stack, by name: zone servers have their names."""
 
     def named(self, pool: Collection[ServerEntry]) -> tuple[ServerEntry, ...]:

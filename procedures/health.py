@@ -20,7 +20,7 @@ from opennebula import conf, ports
 from opennebula.api import ApiError, has_grpc
 from opennebula.zone import ServerEntry, ZoneView, faults
 from procedures import services
-from procedures.context import Access
+from procedures.context import Access, Hosts
 from procedures.facts.facts import Facts
 from procedures.oned_service import await_stopped
 from procedures.parallel import on_each, side_by_side
@@ -57,7 +57,7 @@ def described(
 def verify(
     access: Access,
     zone: ZoneSpec,
-    hosts: Mapping[str, Host],
+    hosts: Hosts,
     *,
     without: AbstractSet[str] = frozenset(),
     seen: Mapping[str, Facts] | None = None,
@@ -95,7 +95,7 @@ def verify(
 def _verify(
     access: Access,
     zone: ZoneSpec,
-    hosts: Mapping[str, Host],
+    hosts: Hosts,
     without: AbstractSet[str],
     *,
     seen: Mapping[str, Facts] | None,
@@ -131,7 +131,7 @@ def _verify(
 def _with_vips(
     access: Access,
     zone: ZoneSpec,
-    hosts: Mapping[str, Host],
+    hosts: Hosts,
     healthy: HealthyZone,
     place: Callable[..., Mapping[str, Facts]],
 ) -> HealthyZone:
@@ -156,7 +156,7 @@ def _with_vips(
 def last_check(
     access: Access,
     zone: ZoneSpec,
-    hosts: Mapping[str, Host],
+    hosts: Hosts,
     healthy: HealthyZone,
     wanted: Mapping[str, Sequence[str]],
 ) -> HealthyZone:
@@ -201,7 +201,7 @@ def _restless(leader: str) -> HostError:
     )
 
 
-def _converged(access: Access, hosts: Mapping[str, Host], without: AbstractSet[str]) -> ZoneView:
+def _converged(access: Access, hosts: Hosts, without: AbstractSet[str]) -> ZoneView:
     first = last = wait_for_leader(access, hosts)
     records = LeaderRecords(access, hosts)
     lacking: list[str] = []
@@ -242,9 +242,7 @@ def _converged(access: Access, hosts: Mapping[str, Host], without: AbstractSet[s
     return converge()
 
 
-def _same_answers(
-    access: Access, hosts: Mapping[str, Host], known: Mapping[str, Host], view: ZoneView
-) -> None:
+def _same_answers(access: Access, hosts: Hosts, known: Hosts, view: ZoneView) -> None:
     """Wait until all servers pass calls on to the leader and list the same servers.
 
     During an election no server can pass a call on. A server is at fault only if the leader did not

@@ -1,12 +1,11 @@
 """The oned of one host: start, stop, restart, and set its SERVER_ID."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 from hosts.errors import HostError
 from hosts.models import Host
 from opennebula.api import Api, ApiError
-from procedures.context import Access
+from procedures.context import Access, Hosts
 from procedures.facts.facts import Facts
 from procedures.install import configuration
 from procedures.parallel import on_each
@@ -41,7 +40,7 @@ def kill(access: Access, host: Host) -> None:
     access.run(host, "kill", timeout=STOP)
 
 
-def await_stopped(access: Access, hosts: Mapping[str, Host]) -> bool:
+def await_stopped(access: Access, hosts: Hosts) -> bool:
     """Wait for each oned that is being stopped; return whether there was one.
 
     Until it ends it is neither up nor down. Hosts that do not answer are ignored.

@@ -6,7 +6,7 @@ from hosts.errors import HostError
 from hosts.models import Host
 from opennebula.zone import STANDALONE_ID, ServerEntry
 from procedures import health, services, zone_leader
-from procedures.context import Access
+from procedures.context import Access, Hosts
 from procedures.facts.facts import Facts
 from procedures.facts.observe import facts, facts_where_possible
 from procedures.oned_service import answering, renew, start
@@ -18,7 +18,7 @@ from procedures.upgrade.versions import WantedVersion, is_due
 def roll_out(
     access: Access,
     zone: ZoneSpec,
-    hosts: Mapping[str, Host],
+    hosts: Hosts,
     release: WantedVersion,
     *,
     staying: Collection[str],

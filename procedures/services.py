@@ -9,7 +9,7 @@ from hosts.errors import reading_answer
 from hosts.models import Host
 from opennebula import packages
 from opennebula.zone import RaftStatus, ZoneView
-from procedures.context import Access
+from procedures.context import Access, Hosts
 from procedures.facts.facts import Facts, Unit
 from procedures.facts.observe import full_name, raft_status
 from procedures.facts.report import units
@@ -120,7 +120,7 @@ def _wrong(seen: ServiceFacts, unit: str) -> str:
 def put_in_place(
     access: Access,
     zone: ZoneSpec,
-    hosts: Mapping[str, Host],
+    hosts: Hosts,
     leader: str,
     *,
     wanted: Mapping[str, Sequence[str]],
@@ -141,7 +141,7 @@ def put_in_place(
 class _Settling:
     access: Access
     zone: ZoneSpec
-    hosts: Mapping[str, Host]
+    hosts: Hosts
     leader: str | None
     wanted: Mapping[str, Sequence[str]]
     started: set[tuple[str, str]] = field(default_factory=set)

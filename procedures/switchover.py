@@ -1,19 +1,16 @@
 """Switch over to another leader."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 
 from hosts.errors import HostError
-from hosts.models import Host
 from procedures import zone_leader
-from procedures.context import Access
+from procedures.context import Access, Hosts
 from procedures.oned_service import restart
 from procedures.specs import ZoneSpec
 from procedures.vip.address import leading_with_vips
 
 
-def switch_over(
-    access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], to: Collection[str]
-) -> None:
+def switch_over(access: Access, zone: ZoneSpec, hosts: Hosts, to: Collection[str]) -> None:
     """Restart the leader until one of the servers ``to`` leads. Raises HostError.
 
     A restarted oned waits 15 s before it becomes a candidate, so that another server is elected,

@@ -5,7 +5,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
 from hosts.models import Host
-from procedures.context import Access
+from procedures.context import Access, Hosts
 from procedures.facts.facts import Facts
 from procedures.facts.observe import all_facts
 from procedures.parallel import on_each, side_by_side
@@ -38,9 +38,7 @@ def _tables(checksums: Iterable[str]) -> set[str]:
     return {line.partition("\t")[0] for line in checksums}
 
 
-def require_equal(
-    access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], seen: Mapping[str, Facts]
-) -> None:
+def require_equal(access: Access, zone: ZoneSpec, hosts: Hosts, seen: Mapping[str, Facts]) -> None:
     """Wait until every replicated table has had the same content on all hosts. Raises HostError."""
     checksums = {name: set(seen[name].checksums.splitlines()) for name in hosts}
 
@@ -64,7 +62,7 @@ def require_equal(
 
 
 def observe(
-    access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], lasting: Mapping[str, Facts]
+    access: Access, zone: ZoneSpec, hosts: Hosts, lasting: Mapping[str, Facts]
 ) -> dict[str, Facts]:
     """Return all facts with checksums; for hosts in ``lasting``, only observe the checksums."""
     found = dict(lasting)
@@ -88,11 +86,7 @@ def observe(
 
 
 def _watch(
-    access: Access,
-    zone: ZoneSpec,
-    hosts: Mapping[str, Host],
-    tables: Sequence[str],
-    seconds: float = WATCH,
+    access: Access, zone: ZoneSpec, hosts: Hosts, tables: Sequence[str], seconds: float = WATCH
 ) -> dict[str, set[str]]:
     """Return all checksums that each server's tables have within that many seconds."""
     names = " ".join(name.rpartition(".")[2] for name in tables)

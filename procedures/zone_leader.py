@@ -1,7 +1,7 @@
 """Wait for the zone's leader, and call its API, also during elections."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -10,7 +10,7 @@ from hosts.errors import HostError
 from hosts.models import Host
 from opennebula.api import Api, ApiError, NotAuthenticatedError
 from opennebula.zone import ZoneView, behind, following
-from procedures.context import Access
+from procedures.context import Access, Hosts
 from procedures.facts.observe import api_host, zone_view
 from procedures.wait import repeat, until
 
@@ -29,7 +29,7 @@ LOOK = "look at /var/log/one/oned.log on the leader, then run again"
 T = TypeVar("T")
 
 
-def wait_for_leader(access: Access, hosts: Mapping[str, Host]) -> ZoneView:
+def wait_for_leader(access: Access, hosts: Hosts) -> ZoneView:
     """Return the zone when it has exactly one leader. Raises HostError after ELECTION seconds."""
     last = ZoneView((), {})
 
@@ -51,7 +51,7 @@ def wait_for_leader(access: Access, hosts: Mapping[str, Host]) -> ZoneView:
     )
 
 
-def find(access: Access, hosts: Mapping[str, Host], *, highly_available: bool = True) -> Host:
+def find(access: Access, hosts: Hosts, *, highly_available: bool = True) -> Host:
     """Return the host to send a write to: the leader's, or the only host of a standalone oned.
 
     Raises HostError after ELECTION seconds without a leader.
@@ -74,7 +74,7 @@ def strange_leader(leader: str, step: str) -> HostError:
 
 def ask(
     access: Access,
-    hosts: Mapping[str, Host],
+    hosts: Hosts,
     call: Callable[[Api], T],
     *,
     step: str,
@@ -110,7 +110,7 @@ def ask(
     return result[0]
 
 
-def write(access: Access, hosts: Mapping[str, Host], view: ZoneView | None = None) -> None:
+def write(access: Access, hosts: Hosts, view: ZoneView | None = None) -> None:
     """Make a harmless write, so that lagging followers catch up.
 
     ``view``: the present zone, if the caller has observed it.
@@ -135,7 +135,7 @@ class LeaderRecords:
     """
 
     access: Access
-    hosts: Mapping[str, Host]
+    hosts: Hosts
     _of: dict[tuple[str, int], int] = field(default_factory=dict, init=False)
 
     def look(self, view: ZoneView | None = None) -> tuple[ZoneView, int | None]:
@@ -163,7 +163,7 @@ class LeaderRecords:
             return view, view.statuses[leader].index if leader else None
 
 
-def stuck(access: Access, hosts: Mapping[str, Host], *, step: str, but: str = "") -> dict[str, int]:
+def stuck(access: Access, hosts: Hosts, *, step: str, but: str = "") -> dict[str, int]:
     """Return the followers that answer but take no record of the leader, with their last record.
 
     The leader may have purged what such a server needs next. It does not count for a majority,

@@ -14,7 +14,7 @@ from opennebula.membership.zone import plan_zone
 from opennebula.zone import STANDALONE_ID, ServerEntry, ZoneView, endpoint
 from procedures import zone_leader
 from procedures.bootstrap.restore import KeptDump, restore
-from procedures.context import Access
+from procedures.context import Access, Hosts
 from procedures.facts.facts import Facts
 from procedures.facts.observe import all_facts, facts, facts_where_possible, require_names, statuses
 from procedures.install import configuration, storage
@@ -41,7 +41,7 @@ class KnownZone:
 
 
 @contextmanager
-def zone_lock(access: Access, hosts: Mapping[str, Host]) -> Iterator[None]:
+def zone_lock(access: Access, hosts: Hosts) -> Iterator[None]:
     """Keep other runs from changing the servers of the zone.
 
     The lock is on the first front-end by name, so that every run uses the same one, whichever
@@ -54,8 +54,8 @@ def zone_lock(access: Access, hosts: Mapping[str, Host]) -> Iterator[None]:
 def bootstrap_or_adopt(
     access: Access,
     zone: ZoneSpec,
-    hosts: Mapping[str, Host],
-    leaving: Mapping[str, Host],
+    hosts: Hosts,
+    leaving: Hosts,
     *,
     restore_from: str | None,
     existed: bool = False,
@@ -83,9 +83,7 @@ def is_blank(seen: Collection[Facts]) -> bool:
     )
 
 
-def begin(
-    access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], checked: Mapping[str, Facts]
-) -> None:
+def begin(access: Access, zone: ZoneSpec, hosts: Hosts, checked: Mapping[str, Facts]) -> None:
     """Start a zone on its first server, while the others are still being installed.
 
     ``bootstrap_or_adopt`` continues. ``checked``: the facts of all ``hosts``, which were blank
@@ -95,9 +93,7 @@ def begin(
         _Bootstrapping(access, zone, hosts, {}, None, existed=False, seen=checked).begin(min(hosts))
 
 
-def abandon(
-    access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], gone: Collection[str]
-) -> None:
+def abandon(access: Access, zone: ZoneSpec, hosts: Hosts, gone: Collection[str]) -> None:
     """Remove front-ends that left the stack from the pool of a first server that is standalone.
 
     It is the last to get its SERVER_ID: until then, no server of its pool has served. Does nothing
@@ -132,8 +128,8 @@ def refused(refusal: Refusal, host: str, step: str) -> HostError:
 class _Bootstrapping:
     access: Access
     zone: ZoneSpec
-    staying: Mapping[str, Host]
-    leaving: Mapping[str, Host]
+    staying: Hosts
+    leaving: Hosts
     restore_from: str | None
     _: KW_ONLY
     existed: bool
@@ -307,7 +303,7 @@ class _Bootstrapping:
     def _assign_server_id(self, name: str, body: str = "") -> None:
         assign_server_id(self.access, self.zone, self._facts[name], self._ids[name], body)
 
-    def _start_together(self, hosts: Mapping[str, Host]) -> None:
+    def _start_together(self, hosts: Hosts) -> None:
         self.access.report(f"start {', '.join(hosts)} together")
         on_each(hosts, lambda host: start(self.access, host, self._ids[host.name]))
         view = zone_leader.wait_for_leader(self.access, hosts)

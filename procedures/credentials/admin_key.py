@@ -3,14 +3,11 @@
 It is an attribute of the user in the zone's database, which all servers have.
 """
 
-from collections.abc import Mapping
-
 from hosts.errors import HostError
-from hosts.models import Host
 from opennebula.api import Api, ApiError
 from opennebula.zone import ZoneView
 from procedures import zone_leader
-from procedures.context import Access
+from procedures.context import Access, Hosts
 from procedures.facts.facts import Facts
 from procedures.facts.observe import api_host
 from procedures.install.files.collect import PUBLIC_KEY
@@ -23,7 +20,7 @@ LEADER = "leader"
 def set_public_key(
     access: Access,
     zone: ZoneSpec,
-    hosts: Mapping[str, Host],
+    hosts: Hosts,
     wanted: str,
     *,
     replace: bool,

@@ -11,7 +11,7 @@ from functools import partial
 
 from hosts.errors import HostError
 from hosts.models import Host, record_name
-from procedures.context import Access
+from procedures.context import Access, Hosts
 from procedures.parallel import HostErrors, on_each, side_by_side
 from procedures.specs import LoginKeysSpec
 
@@ -107,16 +107,14 @@ def inspect(access: Access, spec: LoginKeysSpec) -> tuple[str, ...]:
     )
 
 
-def obsolete(
-    before: LoginKeysSpec, spec: LoginKeysSpec
-) -> Iterator[tuple[LoginKeysSpec, Mapping[str, Host]]]:
+def obsolete(before: LoginKeysSpec, spec: LoginKeysSpec) -> Iterator[tuple[LoginKeysSpec, Hosts]]:
     """Yield accounts whose keys are no longer authorized, each with the hosts concerned."""
     yield before, {name: host for name, host in before.hosts.items() if name not in spec.hosts}
     left = tuple(sorted(set(before.users) - set(spec.users)))
     yield before.model_copy(update={"users": left}), spec.hosts
 
 
-def withdraw(access: Access, spec: LoginKeysSpec, hosts: Mapping[str, Host]) -> None:
+def withdraw(access: Access, spec: LoginKeysSpec, hosts: Hosts) -> None:
     """Stop authorizing those accounts' keys, whose files stay. Raises HostError."""
     none = {user: Account("") for user in spec.users}
     if none:

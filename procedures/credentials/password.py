@@ -16,7 +16,7 @@ from opennebula.api import UNFIT, USER, Api, ApiError, NotAuthenticatedError
 from opennebula.zone import State
 from procedures import health, zone_data, zone_leader
 from procedures.bootstrap.bootstrap import zone_lock
-from procedures.context import Access
+from procedures.context import Access, Hosts
 from procedures.facts.observe import zone_view
 from procedures.parallel import on_each
 from procedures.specs import ZoneSpec
@@ -30,8 +30,8 @@ STEP = "change oneadmin's password"
 def set_password(
     access: Access,
     zone: ZoneSpec,
-    staying: Mapping[str, Host],
-    leaving: Mapping[str, Host],
+    staying: Hosts,
+    leaving: Hosts,
     *,
     changed: bool,
     failed: bool = False,
@@ -76,7 +76,7 @@ def set_password(
         _until_all(members, "to accept only the new password", lambda: _only(access, members))
 
 
-def present_access(access: Access, hosts: Mapping[str, Host], *, changed: bool) -> Access:
+def present_access(access: Access, hosts: Hosts, *, changed: bool) -> Access:
     """Return access with the password that the oneds accept at present.
 
     ``changed``: that may be another one than the stack's. Returns ``access`` itself if its password
@@ -103,14 +103,14 @@ def _line(password: str) -> str:
     return f"{USER}:{password}"
 
 
-def _files(access: Access, hosts: Mapping[str, Host]) -> dict[str, str]:
+def _files(access: Access, hosts: Hosts) -> dict[str, str]:
     """Return the content of each host's one_auth."""
     return on_each(
         hosts, lambda host: access.run(host, "read_one_auth", exclusive=False).values["one_auth"]
     )
 
 
-def _admitted(access: Access, hosts: Mapping[str, Host]) -> dict[str, bool]:
+def _admitted(access: Access, hosts: Hosts) -> dict[str, bool]:
     """Return whether each oned accepts the stack's password, for those that answer."""
 
     def ask(host: Host) -> bool | None:
@@ -125,9 +125,7 @@ def _admitted(access: Access, hosts: Mapping[str, Host]) -> dict[str, bool]:
     return {name: answer for name, answer in on_each(hosts, ask).items() if answer is not None}
 
 
-def _access_by_files(
-    access: Access, hosts: Mapping[str, Host], files: Mapping[str, str]
-) -> Access | None:
+def _access_by_files(access: Access, hosts: Hosts, files: Mapping[str, str]) -> Access | None:
     """Return access with a password from the hosts' files that every oned accepts, or None."""
     for line in sorted(set(files.values())):
         user, _, password = line.partition(":")
@@ -137,9 +135,7 @@ def _access_by_files(
     return None
 
 
-def _members(
-    way: Access, zone: ZoneSpec, hosts: Mapping[str, Host], running: Mapping[str, Host]
-) -> dict[str, Host]:
+def _members(way: Access, zone: ZoneSpec, hosts: Hosts, running: Hosts) -> dict[str, Host]:
     """Return the zone's servers after a health check, so that none of them misses a step."""
     answers = zone_view(way, hosts).statuses
     if [status.state for status in answers.values()] == [State.SOLO]:
@@ -158,7 +154,7 @@ def _members(
     return {name: hosts[name] for name in names}
 
 
-def _admit(way: Access, members: Mapping[str, Host], new: str) -> None:
+def _admit(way: Access, members: Hosts, new: str) -> None:
     """Have every server accept the new password, too. Raises HostError."""
     for error in unfit(", ".join(sorted(members)), new):
         raise error
@@ -176,7 +172,7 @@ def _admit(way: Access, members: Mapping[str, Host], new: str) -> None:
     _until_all(members, "to accept the new password", lambda: _admitted(access, members))
 
 
-def _only(access: Access, hosts: Mapping[str, Host]) -> dict[str, bool]:
+def _only(access: Access, hosts: Hosts) -> dict[str, bool]:
     """Return whether the stack's password is the password itself on each oned, not a token."""
 
     def ask(host: Host) -> bool:
@@ -188,7 +184,7 @@ def _only(access: Access, hosts: Mapping[str, Host]) -> dict[str, bool]:
     return on_each(hosts, ask)
 
 
-def _call(access: Access, members: Mapping[str, Host], call: Callable[[Api], T]) -> T:
+def _call(access: Access, members: Hosts, call: Callable[[Api], T]) -> T:
     return zone_leader.ask(
         access,
         members,
@@ -199,9 +195,7 @@ def _call(access: Access, members: Mapping[str, Host], call: Callable[[Api], T])
     )
 
 
-def _until_all(
-    members: Mapping[str, Host], expected: str, look: Callable[[], Mapping[str, bool]]
-) -> None:
+def _until_all(members: Hosts, expected: str, look: Callable[[], Mapping[str, bool]]) -> None:
     last: Mapping[str, bool] = {}
 
     def probe() -> bool | None:

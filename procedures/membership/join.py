@@ -1,11 +1,8 @@
 """Make one front-end a server of a running zone."""
 
-from collections.abc import Mapping
-
-from hosts.models import Host
 from opennebula.zone import ZoneView
 from procedures.bootstrap.bootstrap import KnownZone, zone_lock
-from procedures.context import Access
+from procedures.context import Access, Hosts
 from procedures.facts.observe import facts_where_possible, zone_view
 from procedures.membership.join_server import Join
 from procedures.membership.member_status import MemberStatus, by_status
@@ -14,7 +11,7 @@ from procedures.specs import MemberSpec, ZoneSpec
 
 
 def join(
-    access: Access, spec: MemberSpec, hosts: Mapping[str, Host], known_zone: KnownZone | None = None
+    access: Access, spec: MemberSpec, hosts: Hosts, known_zone: KnownZone | None = None
 ) -> int:
     """Make the host a server of the zone, or repair it; return its SERVER_ID.
 
@@ -38,7 +35,7 @@ def join(
         return Join(access, spec, hosts, seeded=name in known_zone.seeded).run()
 
 
-def _is_blocked(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], view: ZoneView) -> bool:
+def _is_blocked(access: Access, zone: ZoneSpec, hosts: Hosts, view: ZoneView) -> bool:
     """Return whether servers that can be repaired keep a new one out.
 
     They run with another SERVER_ID, or are installed, on a host that answers, and stopped. Other

@@ -1,18 +1,17 @@
 """The join, rejoin or repair of one server of a running zone, with all its steps."""
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 
 from hosts.errors import HostError
-from hosts.models import Host
 from opennebula.api import Api
 from opennebula.membership.join import plan_join
 from opennebula.membership.observed import Refusal
 from opennebula.zone import ServerEntry, ZoneView, endpoint, faults, following, quorum
 from procedures import health, zone_leader
 from procedures.bootstrap.bootstrap import refused
-from procedures.context import Access
+from procedures.context import Access, Hosts
 from procedures.facts.facts import Facts
 from procedures.facts.observe import all_facts, facts, require_names, zone_view
 from procedures.install import storage
@@ -33,7 +32,7 @@ class Join:
 
     access: Access
     spec: MemberSpec
-    hosts: Mapping[str, Host]
+    hosts: Hosts
     _: KW_ONLY
     resync: Sequence[str] = ()
     """See ``plan_join``."""

@@ -11,7 +11,7 @@ from opennebula.membership.observed import Refusal
 from opennebula.zone import STANDALONE_ID, ServerEntry, ZoneView, host_in
 from procedures import zone_leader
 from procedures.bootstrap.bootstrap import refused, zone_lock
-from procedures.context import Access
+from procedures.context import Access, Hosts
 from procedures.facts.cache import FactsCache
 from procedures.facts.observe import (
     api_host,
@@ -44,7 +44,7 @@ def leave(
     access: Access,
     zone: ZoneSpec,
     host: Host,
-    hosts: Mapping[str, Host],
+    hosts: Hosts,
     *,
     allow_degraded: bool,
     dumped: bool = False,
@@ -89,7 +89,7 @@ def leave(
                 leading_with_vips(access, zone, others)
 
 
-def forget(access: Access, zone: ZoneSpec, lost: Iterable[str], hosts: Mapping[str, Host]) -> None:
+def forget(access: Access, zone: ZoneSpec, lost: Iterable[str], hosts: Hosts) -> None:
     """Delete the entries of servers that are permanently lost, without connecting to them.
 
     ``hosts``: the hosts that stay. Raises HostError if these have no majority without the lost
@@ -117,7 +117,7 @@ def forget(access: Access, zone: ZoneSpec, lost: Iterable[str], hosts: Mapping[s
                 _delete(access, entry, hosts)
 
 
-def require_left(access: Access, host: Host, hosts: Mapping[str, Host], database: Database) -> None:
+def require_left(access: Access, host: Host, hosts: Hosts, database: Database) -> None:
     """Raise HostError if the zone of these hosts lists that host, which is about to be stopped.
 
     That happens after a run that was killed during its join, without a record in the state.
@@ -139,7 +139,7 @@ def require_left(access: Access, host: Host, hosts: Mapping[str, Host], database
         )
 
 
-def require_gone(access: Access, lost: Mapping[str, str], hosts: Mapping[str, Host]) -> None:
+def require_gone(access: Access, lost: Mapping[str, str], hosts: Hosts) -> None:
     """Check that no oned answers at the addresses of lost servers. Raises HostError.
 
     ``lost``: these addresses by name. They are called from one of ``hosts``.
@@ -170,8 +170,8 @@ def require_gone(access: Access, lost: Mapping[str, str], hosts: Mapping[str, Ho
 def prepare(
     access: Access,
     zone: ZoneSpec,
-    staying: Mapping[str, Host],
-    leaving: Mapping[str, Host],
+    staying: Hosts,
+    leaving: Hosts,
     *,
     allow_degraded: bool,
     in_hosts_file: bool = False,
@@ -223,11 +223,7 @@ def prepare(
 
 
 def _bring_back(
-    access: Access,
-    zone: ZoneSpec,
-    staying: Mapping[str, Host],
-    everybody: Mapping[str, Host],
-    view: ZoneView,
+    access: Access, zone: ZoneSpec, staying: Hosts, everybody: Hosts, view: ZoneView
 ) -> ZoneView:
     """Start the servers that stay, but that an interrupted leave has stopped; return the zone.
 
@@ -244,7 +240,7 @@ def _bring_back(
 
 
 def _without_faults(
-    access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], names: Collection[str]
+    access: Access, zone: ZoneSpec, hosts: Hosts, names: Collection[str]
 ) -> set[str]:
     """Return the servers whose data and keys are the leader's. If all differ, repair one of them.
 
@@ -272,7 +268,7 @@ def unreachable(gone: Iterable[str]) -> HostError:
     )
 
 
-def _last_two(access: Access, zone: ZoneSpec, host: Host, others: Mapping[str, Host]) -> bool:
+def _last_two(access: Access, zone: ZoneSpec, host: Host, others: Hosts) -> bool:
     """Finish an interrupted leave of one of two servers: it is stopped, the other cannot lead.
 
     Return whether there was one.
@@ -295,7 +291,7 @@ def _last_two(access: Access, zone: ZoneSpec, host: Host, others: Mapping[str, H
     return True
 
 
-def _dead(access: Access, view: ZoneView, hosts: Mapping[str, Host], name: str) -> list[str]:
+def _dead(access: Access, view: ZoneView, hosts: Hosts, name: str) -> list[str]:
     """Return the other servers whose oned is silent and whose host does not answer either."""
     silent = view.silent() - {name}
     addresses = {e.name: host_in(e.endpoint) or e.name for e in view.pool if e.name in silent}
@@ -313,12 +309,12 @@ def _dead(access: Access, view: ZoneView, hosts: Mapping[str, Host], name: str) 
     return sorted(n for n, dead in found.items() if dead)
 
 
-def _keep_dump(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], reason: str) -> None:
+def _keep_dump(access: Access, zone: ZoneSpec, hosts: Hosts, reason: str) -> None:
     host = api_host(zone_leader.wait_for_leader(access, hosts), hosts)
     dump(access, host, zone, reason=reason, stop=False)
 
 
-def _delete(access: Access, entry: ServerEntry, others: Mapping[str, Host]) -> None:
+def _delete(access: Access, entry: ServerEntry, others: Hosts) -> None:
     def delete(api: Api) -> None:
         # A call that failed may have been executed: the pool decides.
         if any((item.id, item.endpoint) == (entry.id, entry.endpoint) for item in api.servers()):

@@ -1,13 +1,11 @@
 """The state of one front-end as a server of the zone, and what is wrong with it."""
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from hosts.models import Host
 from opennebula.zone import ServerEntry, State, ZoneView, behind, following
 from procedures import zone_leader
-from procedures.context import Access
+from procedures.context import Access, Hosts
 from procedures.facts.cache import FactsCache
 from procedures.facts.observe import all_facts, elected_view
 from procedures.replica_drift import SECOND_LOOK, lasting, mismatches, tables
@@ -59,7 +57,7 @@ def member_status(
 
 
 def membership(
-    access: Access, spec: MemberSpec, hosts: Mapping[str, Host], *, writes: bool = True
+    access: Access, spec: MemberSpec, hosts: Hosts, *, writes: bool = True
 ) -> MemberStatus:
     """Return a front-end's status from the Raft statuses alone."""
     view = elected_view(access, hosts)
@@ -69,7 +67,7 @@ def membership(
     return by_status(view, spec.host.name)
 
 
-def _caught_up(access: Access, name: str, hosts: Mapping[str, Host]) -> MemberStatus:
+def _caught_up(access: Access, name: str, hosts: Hosts) -> MemberStatus:
     """Return a server's status when it has caught up, or after ``CATCH_UP`` seconds."""
     records = zone_leader.LeaderRecords(access, hosts)
     view, record = ZoneView((), {}), None

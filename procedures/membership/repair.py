@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from functools import partial
 
-from hosts.models import Host
 from opennebula.membership.repair import Condition, Need, plan_repairs
 from opennebula.zone import ServerEntry, ZoneView, following
 from procedures.bootstrap.bootstrap import refused, zone_lock
-from procedures.context import Access
+from procedures.context import Access, Hosts
 from procedures.facts.cache import FactsCache
 from procedures.facts.facts import Facts
 from procedures.membership.join_server import STEP, Join
@@ -16,9 +15,7 @@ from procedures.parallel import side_by_side
 from procedures.specs import MemberSpec
 
 
-def repair(
-    access: Access, spec: MemberSpec, hosts: Mapping[str, Host], *, seeded: bool = False
-) -> int:
+def repair(access: Access, spec: MemberSpec, hosts: Hosts, *, seeded: bool = False) -> int:
     """Repair the host's server, so that it does not differ from the leader; return its SERVER_ID.
 
     First repairs other servers, if the zone would otherwise lose its quorum. A host that is not in

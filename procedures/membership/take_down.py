@@ -1,12 +1,10 @@
 """Take down a whole zone: followers first, the leader last. The data stays on all hosts."""
 
-from collections.abc import Mapping
 from functools import partial
 
-from hosts.models import Host
 from opennebula.zone import ZoneView
 from procedures.bootstrap.bootstrap import zone_lock
-from procedures.context import Access
+from procedures.context import Access, Hosts
 from procedures.facts.facts import Facts
 from procedures.facts.observe import all_facts, statuses
 from procedures.install import configuration
@@ -15,7 +13,7 @@ from procedures.parallel import side_by_side
 from procedures.specs import ZoneSpec
 
 
-def take_down(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host]) -> None:
+def take_down(access: Access, zone: ZoneSpec, hosts: Hosts) -> None:
     """Stop every oned, and remove the hooks, the VIPs and any keys of a transfer.
 
     Each server keeps its SERVER_ID, so that none can run standalone on a copy of the data. Raises

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from hosts.errors import HostError
 from hosts.models import Host
 from procedures import zone_leader
-from procedures.context import Access
+from procedures.context import Access, Hosts
 from procedures.facts.facts import Facts
 from procedures.facts.observe import all_facts, zone_view
 from procedures.install.fetch import INSTALL
@@ -36,9 +36,7 @@ def swap(access: Access, host: Host, *, folder: str = "new", start: bool = True)
     )
 
 
-def resume(
-    access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], seen: Mapping[str, Facts]
-) -> bool:
+def resume(access: Access, zone: ZoneSpec, hosts: Hosts, seen: Mapping[str, Facts]) -> bool:
     """Resume an interrupted upgrade; return whether there was one.
 
     ``seen``: the present facts of the hosts that answer. A server that is not in the zone at
@@ -67,9 +65,7 @@ def resume(
     return True
 
 
-def go_back(
-    access: Access, zone: ZoneSpec, hosts: Mapping[str, Host], release: WantedVersion
-) -> bool:
+def go_back(access: Access, zone: ZoneSpec, hosts: Hosts, release: WantedVersion) -> bool:
     """Roll back, if the staged packages need an older database; return whether they do.
 
     The zone need not be healthy: the new version may be the reason. Raises HostError.

@@ -11,7 +11,7 @@ from hosts.models import Host
 from opennebula import conf, raft_hook
 from opennebula.zone import State, ZoneView
 from procedures import zone_leader
-from procedures.context import Access
+from procedures.context import Access, Hosts
 from procedures.facts.facts import Facts
 from procedures.facts.observe import all_facts, facts_where_possible, raft_status, zone_view
 from procedures.install.configuration import LEADER_HOOK
@@ -99,7 +99,7 @@ class LeaderChanged(Exception):
 def to_leader(
     access: Access,
     zone: ZoneSpec,
-    hosts: Mapping[str, Host],
+    hosts: Hosts,
     leader: str,
     seen: Mapping[str, Facts],
     *,
@@ -173,7 +173,7 @@ def to_leader(
 def keep(
     access: Access,
     zone: ZoneSpec,
-    hosts: Mapping[str, Host],
+    hosts: Hosts,
     leader: str,
     seen: Mapping[str, Facts],
     *,
@@ -191,7 +191,7 @@ def keep(
     return seen
 
 
-def leading_with_vips(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host]) -> ZoneView:
+def leading_with_vips(access: Access, zone: ZoneSpec, hosts: Hosts) -> ZoneView:
     """Wait for a leader, and for its VIPs as far as possible; return the zone.
 
     Called before a step that may change the leader. Raises HostError if there is no leader.
@@ -206,11 +206,7 @@ def leading_with_vips(access: Access, zone: ZoneSpec, hosts: Mapping[str, Host])
 
 
 def _misplaced(
-    access: Access,
-    zone: ZoneSpec,
-    hosts: Mapping[str, Host],
-    leader: str,
-    seen: Mapping[str, Facts],
+    access: Access, zone: ZoneSpec, hosts: Hosts, leader: str, seen: Mapping[str, Facts]
 ) -> HostError:
     addresses = " and ".join(vip.address for vip in zone.vips)
     holding = sorted({name for vip in zone.vips for name in holders(seen, vip.address)} - {leader})
@@ -258,7 +254,7 @@ def announce(access: Access, vips: Sequence[Vip], leader: Host) -> None:
     )
 
 
-def drop(access: Access, vips: Sequence[Vip], hosts: Mapping[str, Host]) -> None:
+def drop(access: Access, vips: Sequence[Vip], hosts: Hosts) -> None:
     """Remove these addresses from those hosts."""
     if not vips:
         return
@@ -268,7 +264,7 @@ def drop(access: Access, vips: Sequence[Vip], hosts: Mapping[str, Host]) -> None
     )
 
 
-def _drop_leftovers(access: Access, vips: Sequence[Vip], hosts: Mapping[str, Host]) -> list[str]:
+def _drop_leftovers(access: Access, vips: Sequence[Vip], hosts: Hosts) -> list[str]:
     """Remove the VIPs from those hosts, except from a new leader; return the hosts."""
 
     def leads(host: Host) -> bool:

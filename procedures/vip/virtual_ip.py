@@ -3,11 +3,10 @@
 from collections.abc import Collection, Mapping
 from functools import partial
 
-from hosts.models import Host
 from opennebula.api import has_grpc
 from opennebula.packages import FEATURES
 from procedures import services, zone_leader
-from procedures.context import Access
+from procedures.context import Access, Hosts
 from procedures.facts.facts import Facts
 from procedures.facts.observe import all_facts, api_host
 from procedures.health import HealthyZone
@@ -21,7 +20,7 @@ _GUI = FEATURES["gui"]
 def set_endpoint(
     access: Access,
     zone: ZoneSpec,
-    hosts: Mapping[str, Host],
+    hosts: Hosts,
     healthy: HealthyZone | None = None,
     *,
     version: str = "",
@@ -82,7 +81,7 @@ def set_endpoint(
     return leader if zone.vips else ""
 
 
-def _gui(access: Access, hosts: Mapping[str, Host], action: str) -> None:
+def _gui(access: Access, hosts: Hosts, action: str) -> None:
     on_each(hosts, lambda host: access.run(host, "gui", variables={"action": action}))
 
 

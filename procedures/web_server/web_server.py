@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 
 from hosts.models import Host
 from hosts.script import Output
-from procedures.context import Access
+from procedures.context import Access, Hosts
 from procedures.parallel import on_each
 from procedures.script_text import LOCK_PATIENCE
 from procedures.specs import WebSpec
@@ -70,13 +70,13 @@ def inspect(access: Access, spec: WebSpec) -> tuple[str, ...]:
     return tuple(f"{name}: {fault}" for name, fault in sorted(found.items()) if fault)
 
 
-def obsolete(before: WebSpec, spec: WebSpec) -> Iterator[tuple[WebSpec, Mapping[str, Host]]]:
+def obsolete(before: WebSpec, spec: WebSpec) -> Iterator[tuple[WebSpec, Hosts]]:
     """Yield the web servers to remove: on front-ends off the list, and of another kind."""
     another = before.server != spec.server
     yield before, {n: host for n, host in before.hosts.items() if another or n not in spec.hosts}
 
 
-def withdraw(access: Access, spec: WebSpec, hosts: Mapping[str, Host]) -> None:
+def withdraw(access: Access, spec: WebSpec, hosts: Hosts) -> None:
     """Remove the site from those hosts. Keys and certificates stay. Raises HostError."""
     on_each(hosts, lambda host: _run(access, spec, host, "withdraw"))
 
