@@ -39,17 +39,15 @@ def roll_out(
     if upgrade.go_back(access, zone, hosts, release):
         seen = {}
     healthy = health.verify(access, zone, hosts, seen=seen, changes_vips=True)
-    if healthy.leader not in hosts:
-        raise zone_leader.strange_leader(healthy.leader, "roll out")
+    zone_leader.require_ours(healthy.leader, hosts, "roll out")
     if upgrade.change_database(access, zone, healthy.leader, healthy.facts, release):
         healthy = health.verify(access, zone, hosts, changes_vips=True)
     # The leader may change between restarts: choose the next server each time, and each once.
     done: set[tuple[str, bool]] = set()
 
     def due() -> list[tuple[str, bool]]:
-        if healthy.leader not in hosts:
-            raise zone_leader.strange_leader(healthy.leader, "roll out")
-        names = pending(healthy.facts, healthy.leader, release.version, listed=listed)
+        leader = zone_leader.require_ours(healthy.leader, hosts, "roll out")
+        names = pending(healthy.facts, leader, release.version, listed=listed)
         turns = [(name, is_due(healthy.facts[name], release.version)) for name in names]
         return [turn for turn in turns if turn not in done]
 

@@ -68,12 +68,10 @@ def observe(
     found = dict(lasting)
 
     def update_checksums() -> None:
-        tables = set().union(
-            *(_tables(front_end.checksums.splitlines()) for front_end in lasting.values())
-        )
+        lines = (line for seen in lasting.values() for line in seen.checksums.splitlines())
         old = {name: hosts[name] for name in lasting}
-        for name, lines in _watch(access, zone, old, sorted(tables), seconds=0).items():
-            found[name] = replace(lasting[name], checksums="\n".join(sorted(lines)))
+        for name, now in _watch(access, zone, old, sorted(_tables(lines)), seconds=0).items():
+            found[name] = replace(lasting[name], checksums="\n".join(sorted(now)))
 
     rest = {name: host for name, host in hosts.items() if name not in lasting}
     side_by_side(
@@ -92,11 +90,7 @@ def _watch(
     names = " ".join(name.rpartition(".")[2] for name in tables)
 
     def watch(host: Host) -> set[str]:
-        variables = {
-            "db_name": zone.database.name,
-            "tables": names,
-            "seconds": f"{seconds:.0f}",
-        }
+        variables = {"db_name": zone.database.name, "tables": names, "seconds": f"{seconds:.0f}"}
         output = access.run(host, "watch_tables", variables=variables, exclusive=False, timeout=600)
         return set(output.values["checksums"].splitlines())
 

@@ -61,10 +61,12 @@ def find(access: Access, hosts: Hosts, *, highly_available: bool = True) -> Host
     return api_host(wait_for_leader(access, hosts), hosts)
 
 
-def strange_leader(leader: str, step: str) -> HostError:
-    """Return the error for a leader that is not one of the stack's front-ends."""
-    return HostError(
-        leader,
+def require_ours(leader: str | None, hosts: Hosts, step: str) -> str:
+    """Return the leader. Raises HostError if it is not one of the stack's front-ends."""
+    if leader and leader in hosts:
+        return leader
+    raise HostError(
+        leader or "",
         step,
         expected="one of the front-ends in the stack's config to lead",
         seen=f"{leader}, which is not in it",

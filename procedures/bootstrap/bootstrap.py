@@ -276,13 +276,7 @@ class _Bootstrapping:
             ) from None
 
     def _seed(
-        self,
-        source: str,
-        targets: tuple[str, ...],
-        ids: Mapping[str, int],
-        *,
-        reason: str,
-        stop: bool,
+        self, source: str, targets: tuple[str, ...], ids: dict[str, int], *, reason: str, stop: bool
     ) -> None:
         seen = [self._facts[name] for name in targets]
         seed(self.access, self._hosts[source], seen, ids, self.zone, reason=reason, stop=stop)

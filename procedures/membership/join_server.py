@@ -49,7 +49,7 @@ class Join:
         view = self._ready()
         if self._resync_stuck(view):
             view = self._ready()
-        leader = self._leader_of(view)
+        leader = zone_leader.require_ours(view.leader(), self.hosts, STEP)
         if leader == name and self.resync:
             leader, view = self._step_down(view)
         pair = {leader: self.hosts[leader], name: self.spec.host}
@@ -157,7 +157,7 @@ class Join:
         stop(self.access, self.spec.host)
         others = {other: host for other, host in self.hosts.items() if other != name}
         view = leading_with_vips(self.access, self.spec.zone, others)
-        return self._leader_of(view), view
+        return zone_leader.require_ours(view.leader(), self.hosts, STEP), view
 
     def _reset(self, entry: ServerEntry) -> None:
         """Have the leader search the end of the server's log again, from the end of its own log.
@@ -263,15 +263,9 @@ class Join:
         )
 
     def _start(self, entry: ServerEntry) -> None:
-        leader = self._leader_of(self._wait_for_leader())
+        leader = zone_leader.require_ours(self._wait_for_leader().leader(), self.hosts, STEP)
         body = facts(self.access, self.hosts[leader], self.spec.zone.database).zone_body
         own = facts(self.access, self.spec.host, self.spec.zone.database)
         if not own.active:
             assign_server_id(self.access, self.spec.zone, own, entry.id, body)
         start(self.access, self.spec.host, entry.id)
-
-    def _leader_of(self, view: ZoneView) -> str:
-        leader = view.leader() or ""
-        if leader not in self.hosts:
-            raise zone_leader.strange_leader(leader, STEP)
-        return leader
