@@ -32,18 +32,8 @@ _EMPTY = Database(name=SCRATCH, owner="opennebula_ha_empty")
 _PROGRAM = Path(__file__).parent / "programs" / "convert_sqlite.py"
 
 
-class Step(StrEnum):
-    """The steps, by the names of their functions in convert_database.sh."""
-
-    LOOK = "look"
-    HALT = "halt"
-    KEEP = "keep"
-    FILL = "fill"
-    COMPARE = "compare"
-    PLACE = "place"
-    SWITCH = "switch"
-    SET_ASIDE = "set_aside"
-    START = "start"
+Step = StrEnum("Step", "LOOK HALT KEEP FILL COMPARE PLACE SWITCH SET_ASIDE START")
+"""The steps, by the names of their functions in convert_database.sh."""
 
 
 def plan(seen: Facts, database: Database, *, converts: bool) -> tuple[Step, ...]:

@@ -35,53 +35,28 @@ def on_sqlite(name: str = "n1a1", text: str = SHIPPED, **changes: Any) -> Facts:
     return facts(name, **given)
 
 
-@pytest.mark.parametrize(
-    ("seen", "asked", "expected"),
-    [
-        pytest.param(on_sqlite(), False, (), id="no consent"),
-        pytest.param(on_sqlite(), True, ALL, id="all of it"),
-        pytest.param(on_sqlite(active=False), True, ALL, id="stopped by hand"),
-        pytest.param(
-            on_sqlite(converting="opennebula", active=False),
-            True,
-            ALL,
-            id="killed before DB changed",
-        ),
-        pytest.param(
-            on_sqlite(converting="opennebula"), True, ALL, id="the same, and started by hand since"
-        ),
-        pytest.param(
-            facts(converting="opennebula", traces=FILE, active=False),
-            True,
-            END,
-            id="killed before the file was set aside",
-        ),
-        pytest.param(
-            facts(converting="opennebula", active=False), True, END, id="killed before the start"
-        ),
-        pytest.param(
-            facts(converting="opennebula"), False, END, id="killed after it, the key is gone"
-        ),
-        pytest.param(facts(), True, (), id="converted"),
-        pytest.param(facts(traces=FILE), True, (), id="a file that is left over"),
-        pytest.param(
-            on_sqlite(identity="", has_content=False, traces=Traces()),
-            True,
-            (),
-            id="blank, as packaged",
-        ),
-        pytest.param(
-            on_sqlite(identity="", has_content=False, oned_conf="", traces=Traces()),
-            True,
-            (),
-            id="no package",
-        ),
-        pytest.param(on_sqlite(text=""), True, ALL, id="data without an oned.conf"),
-    ],
-)
-def test_db_in_oned_conf_decides_the_remaining_steps(
-    seen: Facts, asked: bool, expected: tuple[Step, ...]
-) -> None:
+BEGUN: dict[str, Any] = {"converting": "opennebula"}
+BLANK: dict[str, Any] = {"identity": "", "has_content": False, "traces": Traces()}
+STATES: dict[str, tuple[Facts, bool, tuple[Step, ...]]] = {
+    "no consent": (on_sqlite(), False, ()),
+    "all of it": (on_sqlite(), True, ALL),
+    "stopped by hand": (on_sqlite(active=False), True, ALL),
+    "killed before DB changed": (on_sqlite(**BEGUN, active=False), True, ALL),
+    "the same, and started by hand since": (on_sqlite(**BEGUN), True, ALL),
+    "killed before the file was set aside": (facts(**BEGUN, traces=FILE, active=False), True, END),
+    "killed before the start": (facts(**BEGUN, active=False), True, END),
+    "killed after it, the key is gone": (facts(**BEGUN), False, END),
+    "converted": (facts(), True, ()),
+    "a file that is left over": (facts(traces=FILE), True, ()),
+    "blank, as packaged": (on_sqlite(**BLANK), True, ()),
+    "no package": (on_sqlite(**BLANK, oned_conf=""), True, ()),
+    "data without an oned.conf": (on_sqlite(text=""), True, ALL),
+}
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_db_in_oned_conf_decides_the_remaining_steps(state: str) -> None:
+    seen, asked, expected = STATES[state]
     assert plan(seen, MARIADB, converts=asked) == expected
 
 
@@ -106,7 +81,6 @@ def test_a_stack_on_sqlite_stays_there() -> None:
             "FEDERATION/MODE SLAVE",
             "from the federation",
         ),
-        (on_sqlite(), (), None, ""),
     ],
 )
 def test_a_standalone_front_end_is_converted(

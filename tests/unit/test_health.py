@@ -20,6 +20,7 @@ from tests.unit.test_procedures import facts
 
 NAMES = ("n1", "n2", "n3")
 HOSTS = {name: Host(name=name, address=f"10.0.0.{name[1]}") for name in NAMES}
+SPEC = ZoneSpec(name="Main", endpoint="http://n1:2633/RPC2", highly_available=True)
 POOL = tuple(ServerEntry(number, name, endpoint(name)) for number, name in enumerate(NAMES))
 
 
@@ -98,9 +99,8 @@ class Busy:
 
 def compared(busy: Busy, monkeypatch: pytest.MonkeyPatch, *, but: str = "") -> None:
     monkeypatch.setattr(zone_data, "CONVERGENCE", 0.0)
-    zone = ZoneSpec(name="Main", endpoint="http://n1:2633/RPC2", highly_available=True)
     hosts = {name: host for name, host in HOSTS.items() if name != but}
-    zone_data.require_equal(cast(Any, busy), zone, hosts, busy.facts())
+    zone_data.require_equal(cast(Any, busy), SPEC, hosts, busy.facts())
 
 
 def test_only_tables_that_change_all_the_time_are_watched(
@@ -167,12 +167,11 @@ def test_unchanged_servers_are_checked_again_only_for_their_data(
     monkeypatch.setattr(zone_data, "all_facts", quiet.facts)
     monkeypatch.setattr(health, "_same_answers", lambda *_: None)
     monkeypatch.setattr(health, "to_leader", to_leader)
-    spec = ZoneSpec(name="Main", endpoint="http://n1:2633/RPC2", highly_available=True)
     zone.leader, zone.term = before
-    whole = health.verify(cast(Any, quiet), spec, HOSTS)
+    whole = health.verify(cast(Any, quiet), SPEC, HOSTS)
     quiet.asked.clear()
     zone.leader, zone.term = "n1", 1
-    after = health.verify(cast(Any, quiet), spec, HOSTS, before=whole, renewed=renewed)
+    after = health.verify(cast(Any, quiet), SPEC, HOSTS, before=whole, renewed=renewed)
     others = [name for name in NAMES if name != renewed]
     assert quiet.asked == {renewed: "all", **dict.fromkeys(others, of_the_others)}
     assert after.facts == whole.facts
@@ -254,6 +253,5 @@ def test_all_is_checked_again_if_the_leader_changes_before_the_vips(
     monkeypatch.setattr(zone_data, "all_facts", quiet.facts)
     monkeypatch.setattr(health, "_same_answers", lambda *_: None)
     monkeypatch.setattr(health, "to_leader", to_leader)
-    spec = ZoneSpec(name="Main", endpoint="http://n1:2633/RPC2", highly_available=True)
-    assert health.verify(cast(Any, quiet), spec, HOSTS).leader == "n2"
+    assert health.verify(cast(Any, quiet), SPEC, HOSTS).leader == "n2"
     assert looks == ["n1", "n2"]
