@@ -248,14 +248,13 @@ def _same_answers(access: Access, hosts: Hosts, known: Hosts, view: ZoneView) ->
     During an election no server can pass a call on. A server is at fault only if the leader did not
     change. Raises HostError.
     """
-    wrong: dict[str, tuple[str, str]] = {}
-    remaining, head = dict(known), leadership(view)
+    wrong, head = dict.fromkeys(known, ("", "")), leadership(view)
 
     def probe() -> bool | None:
-        nonlocal remaining, wrong
-        answers = on_each(remaining, lambda host: _wrong_answer(access, host, view))
+        nonlocal wrong
+        unheard = {name: known[name] for name in wrong}
+        answers = on_each(unheard, lambda host: _wrong_answer(access, host, view))
         wrong = {name: answer for name, answer in answers.items() if answer}
-        remaining = {name: known[name] for name in wrong}
         return None if wrong else True
 
     if repeat(probe, WRITE):

@@ -166,13 +166,9 @@ def _observe(access: Access, spec: LoginKeysSpec, *, make: bool) -> Accounts:
             },
             exclusive=make,
         )
+        parts = ("public", "authorized", "known")
         return {
-            user: Account(
-                *(
-                    output.values.get(f"{part}_{n}", "")
-                    for part in ("public", "authorized", "known")
-                )
-            )
+            user: Account(*(output.values.get(f"{part}_{n}", "") for part in parts))
             for n, user in enumerate(spec.users)
         }
 

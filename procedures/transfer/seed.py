@@ -67,19 +67,12 @@ def seed(
     tasks |= {target.host.name: partial(_allow, access, target.host, public) for target in targets}
     side_by_side(tasks)
     path = _send(access, source, [target.host for target in targets], _kept(zone, reason), private)
-    side_by_side(
-        {
-            target.host.name: partial(
-                put_in_place,
-                access,
-                target,
-                server_ids[target.host.name],
-                zone.database,
-                may_replace=target.has_content,
-            )
-            for target in targets
-        }
-    )
+
+    def restore(target: Facts) -> None:
+        own_id = server_ids[target.host.name]
+        put_in_place(access, target, own_id, zone.database, may_replace=target.has_content)
+
+    side_by_side({target.host.name: partial(restore, target) for target in targets})
     return path
 
 
@@ -165,10 +158,7 @@ def put_in_place(
     access.run(
         target.host,
         "restore",
-        variables={
-            "db_name": database.name,
-            "may_replace": "yes" if may_replace else "no",
-        },
+        variables={"db_name": database.name, "may_replace": "yes" if may_replace else "no"},
         secrets={"oned_conf": written.rstrip("\n"), "one_auth": one_auth},
         timeout=COPY,
     )

@@ -49,11 +49,7 @@ def resume(access: Access, zone: ZoneSpec, hosts: Hosts, seen: Mapping[str, Fact
         everywhere = all_facts(access, hosts, zone.database)
         _Changing(access, zone, everywhere, VersionChange.parse(begun[0])).run()
         return True
-    waiting = [
-        n
-        for n, front_end in seen.items()
-        if front_end.staged and front_end.staged_schema == front_end.schema
-    ]
+    waiting = [n for n, own in seen.items() if own.staged and own.staged_schema == own.schema]
     if not waiting:
         return False
     view = zone_view(access, hosts)
@@ -87,11 +83,7 @@ def change_database(
 
     Raises HostError.
     """
-    due = {
-        name: front_end
-        for name, front_end in seen.items()
-        if versions.is_due(front_end, release.version)
-    }
+    due = {n: own for n, own in seen.items() if versions.is_due(own, release.version)}
     if all(front_end.staged_schema == front_end.schema for front_end in due.values()):
         return False
     for front_end in due.values():
@@ -120,11 +112,7 @@ class _Changing:
     change: VersionChange
 
     def __post_init__(self) -> None:
-        self.facts = {
-            n: front_end
-            for n, front_end in self.facts.items()
-            if front_end.has_content or front_end.upgrading
-        }
+        self.facts = {n: own for n, own in self.facts.items() if own.has_content or own.upgrading}
         self.hosts = {name: front_end.host for name, front_end in self.facts.items()}
 
     def run(self) -> None:
@@ -201,19 +189,11 @@ class _Changing:
 
     def _change_others(self) -> None:
         on_each(self.hosts, self._install)
-        seed(
-            self.access,
-            self.hosts[self._source()],
-            [
-                front_end
-                for front_end in self.facts.values()
-                if not self.change.has_database(front_end)
-            ],
-            {name: front_end.server_id for name, front_end in self.facts.items()},
-            self.zone,
-            reason=f"of-{self.change.schema}".replace("/", "_"),
-            stop=True,
-        )
+        source = self.hosts[self._source()]
+        others = [own for own in self.facts.values() if not self.change.has_database(own)]
+        ids = {name: front_end.server_id for name, front_end in self.facts.items()}
+        reason = f"of-{self.change.schema}".replace("/", "_")
+        seed(self.access, source, others, ids, self.zone, reason=reason, stop=True)
 
     def _start(self, *, takes_staged: bool) -> None:
         self.access.report(f"start {', '.join(self.hosts)} together")
@@ -231,10 +211,7 @@ class _Changing:
         """Restore the former packages, if no database was upgraded yet."""
         try:
             self._observe()
-            if any(
-                self.change.has_database(front_end) or front_end.migrating
-                for front_end in self.facts.values()
-            ):
+            if any(self.change.has_database(own) or own.migrating for own in self.facts.values()):
                 return
             self.access.report("the zone keeps its version")
             for name, front_end in self.facts.items():

@@ -99,14 +99,12 @@ def _spread(access: Access, spec: WebSpec, seen: Mapping[str, WebServerFacts]) -
 def _source(seen: Mapping[str, WebServerFacts]) -> str:
     """Return the front-end whose certificate all get: a valid one that most have, if possible."""
     number = Counter(shown.bundle for shown in seen.values())
-    return max(
-        sorted(seen),
-        key=lambda name: (
-            bool(seen[name].bundle),
-            not seen[name].fault,
-            number[seen[name].bundle],
-        ),
-    )
+
+    def rank(name: str) -> tuple[bool, bool, int]:
+        shown = seen[name]
+        return bool(shown.bundle), not shown.fault, number[shown.bundle]
+
+    return max(sorted(seen), key=rank)
 
 
 def _observe(access: Access, spec: WebSpec) -> dict[str, WebServerFacts]:
