@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from threading import Event
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ from hosts.errors import HostError
 from hosts.models import Host
 from hosts.pool import Pool
 from hosts.script import Output, Script
-from opennebula.api import Api, OpenStream
+from opennebula.api import Api
 from opennebula.zone import ServerEntry, named
 from procedures.script_text import require_declared, script_text
 
@@ -124,5 +125,5 @@ class Access:
         ``of``: address of another host, whose oned is called from there.
         """
         connection = self.connection(host)
-        stream: OpenStream = lambda: connection.open_stream(API_PORT, timeout, of)  # noqa: E731
+        stream = partial(connection.open_stream, API_PORT, timeout, of)
         return Api(self.secrets.one_pass, stream, before_write=self.changes.set)

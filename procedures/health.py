@@ -26,7 +26,7 @@ from procedures.oned_service import await_stopped
 from procedures.parallel import on_each, side_by_side
 from procedures.specs import ZoneSpec
 from procedures.vip.address import LEADERS, LeaderChanged, keep, to_leader
-from procedures.wait import repeat, until
+from procedures.wait import NotYet, repeat, until
 from procedures.zone_data import CONVERGENCE, observe, require_equal
 from procedures.zone_leader import WRITE, LeaderRecords, leadership, states, wait_for_leader
 
@@ -202,25 +202,26 @@ def _restless(leader: str) -> HostError:
 
 
 def _converged(access: Access, hosts: Hosts, without: AbstractSet[str]) -> ZoneView:
-    first = last = wait_for_leader(access, hosts)
+    first = wait_for_leader(access, hosts)
     records = LeaderRecords(access, hosts)
-    lacking: list[str] = []
     unused = [first]
     begun = time.monotonic()
     queried: set[str] = set()
     has_waited = False
 
-    def look() -> ZoneView | None:
-        nonlocal last, lacking, has_waited
-        last, record = records.look(unused.pop() if unused else None)
-        lacking = faults(last, without=without, record=record)
-        listed = last.silent() - without - queried
+    def look() -> ZoneView:
+        nonlocal has_waited
+        view, record = records.look(unused.pop() if unused else None)
+        lacking = faults(view, without=without, record=record)
+        listed = view.silent() - without - queried
         if listed and time.monotonic() - begun > SILENCE:
             # Its oned may be stopping, and start again after that.
             queried.update(listed)
             silent = {name: hosts[name] for name in listed if name in hosts}
             has_waited = await_stopped(access, silent) or has_waited
-        return last if last.pool and not lacking else None
+        if lacking or not view.pool:
+            raise NotYet("; ".join(lacking) or states(view))
+        return view
 
     def converge() -> ZoneView:
         return until(
@@ -229,7 +230,6 @@ def _converged(access: Access, hosts: Hosts, without: AbstractSet[str]) -> ZoneV
             step="verify the zone",
             expected="one leader with all others its followers, none of them behind",
             seconds=CONVERGENCE,
-            seen=lambda: "; ".join(lacking) or states(last),
             remedy="pulumi refresh, then pulumi up: what can be repaired is repaired; otherwise"
             " look at /var/log/one/oned.log on the servers named",
         )

@@ -10,7 +10,7 @@ from procedures.facts.facts import Facts
 from procedures.install import configuration
 from procedures.parallel import on_each
 from procedures.specs import ZoneSpec
-from procedures.wait import until
+from procedures.wait import NotYet, until
 
 START = 120.0
 """Seconds for oned to start, or to stop and start with an empty database."""
@@ -89,16 +89,13 @@ def assign_server_id(
 
 def answering(access: Access, host: Host) -> Api:
     """Return the API of an oned that has just been started, when it answers. Raises HostError."""
-    seen = ""
 
-    def probe() -> Api | None:
-        nonlocal seen
+    def probe() -> Api:
         api = access.api(host)
         try:
             api.version()
         except ApiError as error:
-            seen = str(error)
-            return None
+            raise NotYet(str(error)) from None
         return api
 
     return until(
@@ -107,7 +104,6 @@ def answering(access: Access, host: Host) -> Api:
         step="wait for oned",
         expected="an answer from its API",
         seconds=START,
-        seen=lambda: seen,
         remedy="look at /var/log/one/oned.log there; where it says that authentication failed,"
         " opennebula-ha:one_pass is not oneadmin's password",
     )

@@ -22,23 +22,25 @@ def repeat(probe: Callable[[], T | None], seconds: float) -> T | None:
         time.sleep(INTERVAL)
 
 
+class NotYet(Exception):
+    """What a probe waits for has not happened; the text is what it saw."""
+
+
 def until(
-    probe: Callable[[], T | None],
-    *,
-    host: str,
-    step: str,
-    expected: str,
-    seconds: float,
-    seen: Callable[[], str],
-    remedy: str,
+    probe: Callable[[], T], *, host: str, step: str, expected: str, seconds: float, remedy: str
 ) -> T:
-    """Return the first value of the probe that is not None.
+    """Return what the probe returns as soon as it does not raise NotYet.
 
     Raises HostError after that many seconds.
     """
-    value = repeat(probe, seconds)
-    if value is None:
-        raise HostError(
-            host, step, expected=f"{expected} within {seconds:.0f} s", seen=seen(), remedy=remedy
-        )
-    return value
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return probe()
+        except NotYet as seen:
+            if time.monotonic() >= deadline:
+                within = f"{expected} within {seconds:.0f} s"
+                raise HostError(
+                    host, step, expected=within, seen=str(seen), remedy=remedy
+                ) from None
+        time.sleep(INTERVAL)

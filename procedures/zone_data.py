@@ -10,7 +10,7 @@ from procedures.facts.facts import Facts
 from procedures.facts.observe import all_facts
 from procedures.parallel import on_each, side_by_side
 from procedures.specs import ZoneSpec
-from procedures.wait import until
+from procedures.wait import NotYet, until
 
 CONVERGENCE = 60.0
 """Seconds for every server to have the leader's last record."""
@@ -42,11 +42,12 @@ def require_equal(access: Access, zone: ZoneSpec, hosts: Hosts, seen: Mapping[st
     """Wait until every replicated table has had the same content on all hosts. Raises HostError."""
     checksums = {name: set(seen[name].checksums.splitlines()) for name in hosts}
 
-    def compare() -> bool | None:
+    def compare() -> None:
         """Watch only the tables that were never equal: others may be large."""
         for name, lines in _watch(access, zone, hosts, unequal(checksums)).items():
             checksums[name] |= lines
-        return None if unequal(checksums) else True
+        if different := unequal(checksums):
+            raise NotYet(f"different {', '.join(different)}")
 
     if unequal(checksums):
         until(
@@ -55,7 +56,6 @@ def require_equal(access: Access, zone: ZoneSpec, hosts: Hosts, seen: Mapping[st
             step="compare the data",
             expected="equal checksums of every replicated table",
             seconds=CONVERGENCE,
-            seen=lambda: f"different {', '.join(unequal(checksums))}",
             remedy="the servers that differ from the leader must rejoin, and must not lead until"
             " then: pulumi refresh names them, pulumi up has them join",
         )

@@ -12,7 +12,7 @@ from opennebula.api import Api, ApiError, NotAuthenticatedError
 from opennebula.zone import ZoneView, behind, following
 from procedures.context import Access, Hosts
 from procedures.facts.observe import api_host, zone_view
-from procedures.wait import repeat, until
+from procedures.wait import NotYet, repeat, until
 
 ELECTION = 90.0
 """Seconds for a leader: 15 s of warm-up, 5 s of election, and a few split votes."""
@@ -31,12 +31,12 @@ T = TypeVar("T")
 
 def wait_for_leader(access: Access, hosts: Hosts) -> ZoneView:
     """Return the zone when it has exactly one leader. Raises HostError after ELECTION seconds."""
-    last = ZoneView((), {})
 
-    def look() -> ZoneView | None:
-        nonlocal last
-        last = zone_view(access, hosts)
-        return last if last.leader() and last.pool else None
+    def look() -> ZoneView:
+        view = zone_view(access, hosts)
+        if not view.leader() or not view.pool:
+            raise NotYet(states(view))
+        return view
 
     access.report(f"wait for a leader, at most {ELECTION:.0f} s")
     return until(
@@ -45,7 +45,6 @@ def wait_for_leader(access: Access, hosts: Hosts) -> ZoneView:
         step="wait for a leader",
         expected="exactly one leader",
         seconds=ELECTION,
-        seen=lambda: states(last),
         remedy="look at /var/log/one/oned.log on these hosts: the lines with [RCM] say why"
         " no leader is elected",
     )

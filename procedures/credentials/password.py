@@ -20,7 +20,7 @@ from procedures.context import Access, Hosts
 from procedures.facts.observe import zone_view
 from procedures.parallel import on_each
 from procedures.specs import ZoneSpec
-from procedures.wait import until
+from procedures.wait import NotYet, until
 
 T = TypeVar("T")
 
@@ -196,12 +196,10 @@ def _call(access: Access, members: Hosts, call: Callable[[Api], T]) -> T:
 
 
 def _until_all(members: Hosts, expected: str, look: Callable[[], Mapping[str, bool]]) -> None:
-    last: Mapping[str, bool] = {}
-
-    def probe() -> bool | None:
-        nonlocal last
-        last = look()
-        return True if all(last.get(name) for name in members) else None
+    def probe() -> None:
+        answers = look()
+        if lacking := [name for name in sorted(members) if not answers.get(name)]:
+            raise NotYet(f"not so on {', '.join(lacking)}")
 
     until(
         probe,
@@ -209,6 +207,5 @@ def _until_all(members: Hosts, expected: str, look: Callable[[], Mapping[str, bo
         step=STEP,
         expected=f"every oned {expected}",
         seconds=zone_data.CONVERGENCE,
-        seen=lambda: f"not so on {', '.join(n for n in sorted(members) if not last.get(n))}",
         remedy="bring every zone server up, then run again: it resumes here",
     )

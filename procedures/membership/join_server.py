@@ -19,7 +19,7 @@ from procedures.oned_service import assign_server_id, start, stop
 from procedures.specs import MemberSpec
 from procedures.transfer.seed import dump, seed
 from procedures.vip.address import leading_with_vips
-from procedures.wait import INTERVAL, until
+from procedures.wait import INTERVAL, NotYet, until
 
 STEP = "join the zone"
 PATIENCE = 20.0
@@ -81,16 +81,10 @@ class Join:
             begin()
             require_names(seen.values(), pair)
             # The ID that the pool will assign; it is set again before the start.
-            expected = entry.id if entry else max(item.id for item in view.pool) + 1
-            seed(
-                self.access,
-                self.hosts[leader],
-                [seen[name]],
-                {name: expected},
-                self.spec.zone,
-                reason=f"before-join-{name}",
-                stop=False,
-            )
+            ids = {name: entry.id if entry else max(item.id for item in view.pool) + 1}
+            source, reason = self.hosts[leader], f"before-join-{name}"
+            zone = self.spec.zone
+            seed(self.access, source, [seen[name]], ids, zone, reason=reason, stop=False)
         if plan.register:
             begin()
             entry = self._register()
@@ -183,12 +177,10 @@ class Join:
         Servers that are repaired later are ignored.
         """
         name = self.spec.host.name
-        lacking: list[str] = []
         self._wait_for_leader()
         deadline = time.monotonic() + PATIENCE
 
-        def look() -> ZoneView | None:
-            nonlocal lacking
+        def look() -> ZoneView:
             view = zone_leader.wait_for_leader(self.access, self.hosts)
             listed = view.entry(name) is not None
             silent = frozenset(view.silent() - {name})
@@ -199,10 +191,10 @@ class Join:
             if only_returns or (waited and keeps_quorum):
                 absent |= silent
             found = faults(view, without=absent)
-            lacking = [fault for fault in found if " has index " not in fault]
-            if not lacking:
-                self._missing = silent
-            return None if lacking else view
+            if lacking := [fault for fault in found if " has index " not in fault]:
+                raise NotYet("; ".join(lacking))
+            self._missing = silent
+            return view
 
         return until(
             look,
@@ -210,7 +202,6 @@ class Join:
             step=STEP,
             expected="every other zone server up before the zone is changed",
             seconds=PATIENCE + INTERVAL,
-            seen=lambda: "; ".join(lacking),
             remedy="pulumi refresh, then pulumi up: what can be repaired is repaired first; bring"
             " back servers that do not answer; or, if they are permanently lost, list them under"
             " opennebula-ha:lost",
