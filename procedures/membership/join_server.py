@@ -56,13 +56,8 @@ class Join:
         seen = all_facts(self.access, pair, self.spec.zone.database, names=pair)
         storage.require_same({name: front_end.storage for name, front_end in seen.items()})
         self._report_list(seen[name], view)
-        plan = plan_join(
-            seen[name].view(view.statuses.get(name)),
-            seen[leader].view(view.statuses[leader]),
-            view.pool,
-            resync=self.resync,
-            seeded=self.seeded,
-        )
+        own, head = (seen[one].view(view.statuses.get(one)) for one in (name, leader))
+        plan = plan_join(own, head, view.pool, resync=self.resync, seeded=self.seeded)
         if isinstance(plan, Refusal):
             raise refused(plan, name, STEP)
         entry = view.entry(name)

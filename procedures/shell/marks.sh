@@ -1,4 +1,8 @@
 # Files that record how far an interrupted run has come.
+mark() { # FILE TEXT
+    mkdir -p "${1%/*}"
+    put "$1" "$2"
+}
 upgrading=/var/lib/opennebula-ha/upgrading
 # The dump from before an upgrade of the database, until that is complete.
 migrating=/var/lib/opennebula-ha/migrating
@@ -6,15 +10,10 @@ migrating=/var/lib/opennebula-ha/migrating
 # has since then are ours to replace. "new" in it: OpenNebula's package was not installed either.
 claimed=/var/lib/opennebula-ha/claimed
 claim() { # new, or anything
-    [ ! -e "$claimed" ] || return 0
-    mkdir -p "$(dirname "$claimed")"
-    put "$claimed" "$1"
+    [ -e "$claimed" ] || mark "$claimed" "$1"
 }
 # From now on this program creates or receives the keys in .one and the tables of the database.
-claim_data() {
-    mkdir -p "$(dirname "$claimed")"
-    put "$claimed" started
-}
+claim_data() { mark "$claimed" started; }
 unclaim() {
     rm -f "$claimed"
     rmdir --ignore-fail-on-non-empty "$(dirname "$claimed")" 2>/dev/null || true
