@@ -139,15 +139,9 @@ def plan_with(
     monkeypatch.setattr(bootstrap, "await_stopped", lambda access, hosts: awaited.append({*hosts}))
     seen = {**blank(), "n1a1": first}
     hosts = {name: front_end.host for name, front_end in seen.items()}
-    planned = bootstrap._Bootstrapping(
-        None,  # type: ignore[arg-type]
-        ZONE,
-        hosts,
-        {},
-        None,
-        existed=False,
-        seen=seen,
-    )._plan()
+    access = cast("Access", None)
+    begun = bootstrap._Bootstrapping(access, ZONE, hosts, {}, None, existed=False, seen=seen)
+    planned = begun._plan()
     assert awaited in ([], [{"n1a1"}])
     return type(planned[0]), bool(awaited)
 
