@@ -62,25 +62,17 @@ class Axis:
             gaps = [two[0] - one[1] for one, two in pairwise(merged)]
             place = gaps.index(min(gaps))
             merged[place : place + 2] = [(merged[place][0], merged[place + 1][1])]
-        self.parts = list(_placed(merged, left, right))
+        free = right - left - BREAK * (len(merged) - 1) - LEAST * len(merged)
+        total = sum(end - begin for begin, end in merged)
+        self.parts: list[Part] = []
+        for begin, end in merged:
+            x = self.parts[-1].right + BREAK if self.parts else left
+            width = LEAST + free * (end - begin) / total
+            self.parts.append(Part(begin, end, x, x + width))
 
     def place(self, at: float) -> float:
-        """Return the x of a moment; of one in a gap the middle of the gap."""
-        before = None
+        """Return the x of a moment; of one in a gap the end of the gap."""
         for part in self.parts:
-            if at < part.begin:
-                return part.left if before is None else (before.right + part.left) / 2
             if at <= part.end:
-                return part.place(at)
-            before = part
-        return before.right if before else 0.0
-
-
-def _placed(spans: list[tuple[float, float]], left: float, right: float) -> Iterator[Part]:
-    free = right - left - BREAK * (len(spans) - 1) - LEAST * len(spans)
-    total = sum(end - begin for begin, end in spans)
-    x = left
-    for begin, end in spans:
-        width = LEAST + free * (end - begin) / total
-        yield Part(begin, end, x, x + width)
-        x += width + BREAK
+                return part.place(max(at, part.begin))
+        return self.parts[-1].right

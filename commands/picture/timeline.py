@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from commands.picture.axis import Axis
 from commands.picture.diagram import ROLES
-from commands.picture.drawing import MARGIN, WIDTH, Box, Drawing, cells_in, cells_of, shortened
+from commands.picture.drawing import MARGIN, WIDTH, Box, Drawing, cells_in, shortened, width_of
 from commands.picture.events import Event, Kind, Phase, events, phases
 from commands.status.report import FrontEnd, Report, Role
 from commands.status.tables import duration
@@ -20,7 +20,6 @@ LEFT, RIGHT = 170.0, WIDTH - 190.0
 LABEL = 12.0
 LINE = 16.0
 BAR = 16.0
-CELL = LABEL * 0.61
 LONGEST = 26
 """Characters of a label."""
 STYLES = {
@@ -81,8 +80,8 @@ class _Mark:
         return f"{self.kind.partition(':')[0]} ({self.number})" if self.number > 1 else self.kind
 
 
-def draw(story: Story) -> tuple[str, list[Box]]:
-    """Return the SVG of a story, and where each of its texts is."""
+def draw(story: Story) -> str:
+    """Return the SVG of a story."""
     happened = {front_end.name: list[Event]() for front_end in story.report.front_ends}
     for name, found in events(story.rows).items():
         happened[name] = [each for each in found if story.begin <= each.at <= story.end]
@@ -92,16 +91,13 @@ def draw(story: Story) -> tuple[str, list[Box]]:
     spans = [(at.timestamp(), at.timestamp()) for at in (*moments, story.end)]
     spans += [(operation.begin, operation.end) for operation in story.operations]
     axis = Axis(spans, LEFT, RIGHT)
-    y = _top(drawing, story, said)
-    top = y
-    y = _times(drawing, axis, y)
+    y = _times(drawing, axis, _top(drawing, story, said))
     for front_end in story.report.front_ends:
         y = _lane(drawing, story, axis, happened, front_end, y=y)
     for operation in story.operations:
         if operation.seconds >= SHORTEST:
             y = _operation(drawing, axis, operation, y)
-    _grid(drawing, axis, top + 24, y)
-    return drawing.svg(y + MARGIN), drawing.texts
+    return drawing.svg(y)
 
 
 def _clock(at: float) -> str:
@@ -137,7 +133,7 @@ def _top(drawing: Drawing, story: Story, said: Sequence[str]) -> float:
     begin, end = (f"{at.astimezone(UTC):%Y-%m-%d %H:%M}" for at in (story.begin, story.end))
     text = f"{begin} to {end} UTC"
     drawing.text(MARGIN, y, "What happened", "bold", size=20)
-    drawing.text(WIDTH - MARGIN, y, text, "dim", end=True)
+    drawing.text(WIDTH - MARGIN, y, text, "dim", anchor="end")
     for line in said[-LEADERS:] or ["No change of the leader"]:
         y += 22
         drawing.text(MARGIN, y, line, "bold", size=14, cells=cells_in(WIDTH - 2 * MARGIN, 14))
@@ -145,30 +141,20 @@ def _top(drawing: Drawing, story: Story, said: Sequence[str]) -> float:
 
 
 def _times(drawing: Drawing, axis: Axis, y: float) -> float:
+    """Draw the times, with lines down to the end of the picture."""
+    labels: list[tuple[float, str]] = []
+    for before, after in pairwise(axis.parts):
+        quiet = duration(int(after.begin - before.end))
+        labels.append(((before.right + after.left) / 2, f"{quiet} gap"))
+        width = after.left - before.right
+        drawing.column(before.right, y + 24, width, "gap", f"nothing for {quiet}")
     for part in axis.parts:
         for at in part.ticks():
-            text = _clock(at)
-            x = part.place(at) - cells_of(text) * CELL / 2
-            drawing.text(x, y + 12, text, "dim", size=LABEL)
-    for before, after in pairwise(axis.parts):
-        text = f"{duration(int(after.begin - before.end))} gap"
-        x = (before.right + after.left - cells_of(text) * CELL) / 2
-        drawing.text(x, y + 12, text, "dim", size=LABEL)
+            labels.append((part.place(at), _clock(at)))
+            drawing.column(part.place(at), y + 24, 1, "grid")
+    for x, text in labels:
+        drawing.text(x, y + 12, text, "dim", size=LABEL, anchor="middle")
     return y + 34
-
-
-def _grid(drawing: Drawing, axis: Axis, top: float, bottom: float) -> None:
-    """Draw lines at the times, behind everything."""
-    drawn = 0
-    for part in axis.parts:
-        for at in part.ticks():
-            drawing.line(part.place(at), top, part.place(at), bottom, "grid")
-            drawn += 1
-    for before, after in pairwise(axis.parts):
-        box = Box(before.right, top, after.left - before.right, bottom - top)
-        drawing.rectangle(box, "gap", f"nothing for {duration(int(after.begin - before.end))}")
-        drawn += 1
-    drawing.to_the_back(drawn)
 
 
 def _lane(
@@ -239,7 +225,7 @@ def _phase(drawing: Drawing, axis: Axis, phase: Phase, y: float, marks: Sequence
     times = " to ".join(_clock(at.timestamp()) for at in (phase.begin, phase.end))
     role = phase.role or "unknown"
     drawing.rectangle(place, style, f"{times} {role}", round_by=2)
-    end = left + 8 + cells_of(role) * CELL + 6
+    end = left + 8 + width_of(role, LABEL) + 6
     if end <= right and not any(left + 2 < x < end for x in marks):
         ink = "on bold" if phase.role is Role.LEADER else style.split()[1]
         drawing.text(left + 8, y + 12, role, ink, size=LABEL)
@@ -249,7 +235,7 @@ def _flags(marks: Sequence[_Mark]) -> list[tuple[_Mark, int]]:
     """Return the row of each label: none crosses another, nor the line to another one."""
     placed: list[tuple[_Mark, int]] = []
     for mark in sorted(marks, key=lambda each: each.x)[::-1]:
-        end = mark.x + cells_of(shortened(mark.label, LONGEST)) * CELL + 14
+        end = mark.x + width_of(shortened(mark.label, LONGEST), LABEL) + 14
         row = max((row + 1 for other, row in placed if other.x <= end), default=0)
         placed.append((mark, row))
     return placed
@@ -273,8 +259,7 @@ def _operation(drawing: Drawing, axis: Axis, operation: Operation, y: float) -> 
         text += f" · {longest.what} {longest.seconds:.1f} s"
     left, right = axis.place(operation.begin), axis.place(operation.end)
     room = cells_in(WIDTH - MARGIN - LEFT, LABEL)
-    width = cells_of(shortened(text, room)) * CELL
-    x = max(min(left, WIDTH - MARGIN - width), LEFT)
+    x = max(min(left, WIDTH - MARGIN - width_of(shortened(text, room), LABEL)), LEFT)
     drawing.text(x, y + 12, text, size=LABEL, cells=room)
     drawing.rectangle(Box(left, y + 18, max(right - left, 2), 10), "pale ok", text)
     for number, step in enumerate(operation.steps):
