@@ -2,18 +2,20 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from heapq import nlargest
+from itertools import accumulate, pairwise
+from math import ceil, floor
 
 BREAK = 80.0
 """Width of a gap, for its label."""
-LEAST = 90.0
+LEAST = 72.0
 """Width of the shortest part, for the label of its time."""
 QUIET = 20.0
 """Seconds without an event from which on they are left out."""
 AROUND = 2.0
 """Seconds that are shown before and after events."""
 MOST = 6
-"""Parts of the axis."""
+"""Parts of the axis: as many as have room."""
 _STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 43200, 86400)
 APART = 80.0
 """Pixels from one label of a time to the next, at the least."""
@@ -37,13 +39,10 @@ class Part:
         """Yield round times inside, or else the first one."""
         per_second = (self.right - self.left) / (self.end - self.begin)
         step = next((each for each in _STEPS if each * per_second >= APART), _STEPS[-1])
-        first = -(-self.begin // step) * step
-        number = int((self.end - first) // step) + 1
-        found = [first + step * each for each in range(max(number, 0))]
         # A label is centred, and must not reach into a gap's.
-        inside = [
-            at for at in found if self.left + APART / 2 <= self.place(at) <= self.right - APART / 2
-        ]
+        half = APART / 2 / per_second
+        first, last = ceil((self.begin + half) / step), floor((self.end - half) / step)
+        inside: list[float] = [step * number for number in range(first, last + 1)]
         yield from inside or [(self.begin + self.end) / 2]
 
 
@@ -52,20 +51,15 @@ class Axis:
 
     def __init__(self, spans: Iterable[tuple[float, float]], left: float, right: float) -> None:
         """``spans``: the times in which something happened; a moment is a span of no length."""
-        merged: list[tuple[float, float]] = []
-        for begin, end in sorted((one - AROUND, two + AROUND) for one, two in spans):
-            if merged and begin - merged[-1][1] <= QUIET:
-                merged[-1] = (merged[-1][0], max(merged[-1][1], end))
-            else:
-                merged.append((begin, end))
-        while len(merged) > MOST:
-            gaps = [two[0] - one[1] for one, two in pairwise(merged)]
-            place = gaps.index(min(gaps))
-            merged[place : place + 2] = [(merged[place][0], merged[place + 1][1])]
-        free = right - left - BREAK * (len(merged) - 1) - LEAST * len(merged)
-        total = sum(end - begin for begin, end in merged)
+        begins, ends = zip(*sorted((one - AROUND, two + AROUND) for one, two in spans), strict=True)
+        ends = tuple(accumulate(ends, max))
+        gaps = [(begins[place] - ends[place - 1], place) for place in range(1, len(begins))]
+        cuts = sorted(place for gap, place in nlargest(MOST - 1, gaps) if gap > QUIET)
+        times = [(begins[one], ends[two - 1]) for one, two in pairwise([0, *cuts, len(begins)])]
+        free = right - left - BREAK * len(cuts) - LEAST * len(times)
+        total = sum(end - begin for begin, end in times)
         self.parts: list[Part] = []
-        for begin, end in merged:
+        for begin, end in times:
             x = self.parts[-1].right + BREAK if self.parts else left
             width = LEAST + free * (end - begin) / total
             self.parts.append(Part(begin, end, x, x + width))

@@ -76,15 +76,15 @@ class Drawing:
         style: str = "",
         *,
         size: float = SIZE,
-        cells: int = 1000,
+        room: float = WIDTH,
         anchor: str = "start",
     ) -> None:
         """Write a line whose baseline is at ``y``, and whose ``anchor`` in SVG's words is at ``x``.
 
-        ``cells``: where it is cut; the whole is then its tooltip.
+        ``room``: the width at which it is cut; the whole is then its tooltip.
         """
         whole = one_line(words)
-        shown = shortened(whole, cells)
+        shown = shortened(whole, room, size)
         tip = whole if shown != whole else ""
         item = self._item("text", style, tip, x=x, y=y, font_size=size, text_anchor=anchor)
         if tip:
@@ -131,23 +131,13 @@ def add(parent: Element, tag: str, text: str = "", style: str = "", **given: str
 
 def width_of(text: str, size: float = SIZE) -> float:
     """Return the width of a text in pixels."""
-    return cells_of(text) * size * CELL
+    return sum(2.5 if east_asian_width(each) in "WF" else 1 for each in text) * size * CELL
 
 
-def cells_of(text: str) -> float:
-    """Return the width of a text, in characters of usual width."""
-    return sum(2.5 if east_asian_width(each) in "WF" else 1 for each in text)
-
-
-def cells_in(width: float, size: float = SIZE) -> int:
-    """Return how many characters fit in that width."""
-    return int(width / (size * CELL))
-
-
-def shortened(text: str, cells: int) -> str:
-    """Return a text, or its beginning with an ellipsis."""
-    if cells_of(text) <= cells:
+def shortened(text: str, room: float, size: float = SIZE) -> str:
+    """Return a text, or its beginning with an ellipsis, so that it has room in that width."""
+    if width_of(text, size) <= room:
         return text
-    while text and cells_of(text) > cells - 1:
+    while text and width_of(f"{text}…", size) > room:
         text = text[:-1]
     return f"{text}…"

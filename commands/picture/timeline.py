@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from commands.picture.axis import Axis
 from commands.picture.diagram import ROLES
-from commands.picture.drawing import MARGIN, WIDTH, Box, Drawing, cells_in, shortened, width_of
+from commands.picture.drawing import MARGIN, WIDTH, Box, Drawing, shortened, width_of
 from commands.picture.events import Event, Kind, Phase, events, phases
 from commands.status.report import FrontEnd, Report, Role
 from commands.status.tables import duration
@@ -20,8 +20,8 @@ LEFT, RIGHT = 170.0, WIDTH - 190.0
 LABEL = 12.0
 LINE = 16.0
 BAR = 16.0
-LONGEST = 26
-"""Characters of a label."""
+LONGEST = 192.0
+"""Width of a label."""
 STYLES = {
     Kind.LEADS: "ok",
     Kind.ELECTION: "warning",
@@ -29,6 +29,15 @@ STYLES = {
     Kind.STOPPED: "warning",
     Kind.ERROR: "critical",
     Kind.HOOK_FAILED: "critical",
+}
+PHASES = {
+    Role.LEADER: "shape ok",
+    Role.FOLLOWER: "pale ok",
+    Role.STANDALONE: "pale ok",
+    Role.CANDIDATE: "pale warning",
+    Role.STOPPING: "pale warning dashed",
+    Role.STOPPED: "pale warning dashed",
+    None: "pale dim dashed",
 }
 TOGETHER = (48.0, 120.0, 240.0)
 """Pixels: marks of one kind that are not farther apart are one mark.
@@ -136,7 +145,7 @@ def _top(drawing: Drawing, story: Story, said: Sequence[str]) -> float:
     drawing.text(WIDTH - MARGIN, y, text, "dim", anchor="end")
     for line in said[-LEADERS:] or ["No change of the leader"]:
         y += 22
-        drawing.text(MARGIN, y, line, "bold", size=14, cells=cells_in(WIDTH - 2 * MARGIN, 14))
+        drawing.text(MARGIN, y, line, "bold", size=14, room=WIDTH - 2 * MARGIN)
     return y + 24
 
 
@@ -167,7 +176,7 @@ def _lane(
     y: float,
 ) -> float:
     """Draw the roles and events of a front-end; return where the next one begins."""
-    drawing.text(MARGIN, y + 13, front_end.name, "bold", cells=cells_in(LEFT - MARGIN - 12))
+    drawing.text(MARGIN, y + 13, front_end.name, "bold", room=LEFT - MARGIN - 12)
     now = axis.place(story.end.timestamp())
     placed: list[tuple[_Mark, int]] = []
     for distance in TOGETHER:
@@ -182,8 +191,7 @@ def _lane(
     if front_end.name in story.silent:
         text = f"no log: {story.silent[front_end.name]}"
         drawing.rectangle(Box(LEFT, y, now - LEFT, BAR), "pale critical dashed", text)
-        room = cells_in(now - LEFT - 24, LABEL)
-        drawing.text(LEFT + 12, y + 12, text, "critical", size=LABEL, cells=room)
+        drawing.text(LEFT + 12, y + 12, text, "critical", size=LABEL, room=now - LEFT - 24)
     else:
         for phase in phases(happened, front_end.name, story.begin, story.end):
             _phase(drawing, axis, phase, y, [mark.x for mark, _ in placed])
@@ -214,16 +222,10 @@ def _together(axis: Axis, found: Sequence[Event], distance: float) -> list[_Mark
 def _phase(drawing: Drawing, axis: Axis, phase: Phase, y: float, marks: Sequence[float]) -> None:
     """Draw a role, with its name where there is room for it."""
     left, right = (axis.place(at.timestamp()) for at in (phase.begin, phase.end))
-    style = "pale dim dashed"
-    if phase.role is Role.LEADER:
-        style = "shape ok"
-    elif phase.role in (Role.STOPPED, Role.STOPPING):
-        style = "pale warning dashed"
-    elif phase.role:
-        style = f"pale {ROLES[phase.role]}"
-    place = Box(left, y, max(right - left, 1), BAR)
-    times = " to ".join(_clock(at.timestamp()) for at in (phase.begin, phase.end))
     role = phase.role or "unknown"
+    style = PHASES[phase.role]
+    times = " to ".join(_clock(at.timestamp()) for at in (phase.begin, phase.end))
+    place = Box(left, y, max(right - left, 1), BAR)
     drawing.rectangle(place, style, f"{times} {role}", round_by=2)
     end = left + 8 + width_of(role, LABEL) + 6
     if end <= right and not any(left + 2 < x < end for x in marks):
@@ -235,7 +237,7 @@ def _flags(marks: Sequence[_Mark]) -> list[tuple[_Mark, int]]:
     """Return the row of each label: none crosses another, nor the line to another one."""
     placed: list[tuple[_Mark, int]] = []
     for mark in sorted(marks, key=lambda each: each.x)[::-1]:
-        end = mark.x + width_of(shortened(mark.label, LONGEST), LABEL) + 14
+        end = mark.x + width_of(shortened(mark.label, LONGEST, LABEL), LABEL) + 14
         row = max((row + 1 for other, row in placed if other.x <= end), default=0)
         placed.append((mark, row))
     return placed
@@ -248,7 +250,7 @@ def _draw_flags(drawing: Drawing, placed: Sequence[tuple[_Mark, int]], y: float)
         head = f"M{mark.x - 4:.1f} {y - 4:.1f}h8l-4 7z"
         drawing.path(head, f"shape {mark.style}", mark.tip)
         style = "dim" if mark.style == "dim" else f"bold {mark.style}"
-        drawing.text(mark.x + 6, base, mark.label, style, size=LABEL, cells=LONGEST)
+        drawing.text(mark.x + 6, base, mark.label, style, size=LABEL, room=LONGEST)
 
 
 def _operation(drawing: Drawing, axis: Axis, operation: Operation, y: float) -> float:
@@ -258,9 +260,10 @@ def _operation(drawing: Drawing, axis: Axis, operation: Operation, y: float) -> 
     if longest and longest.seconds >= SHORTEST:
         text += f" · {longest.what} {longest.seconds:.1f} s"
     left, right = axis.place(operation.begin), axis.place(operation.end)
-    room = cells_in(WIDTH - MARGIN - LEFT, LABEL)
-    x = max(min(left, WIDTH - MARGIN - width_of(shortened(text, room), LABEL)), LEFT)
-    drawing.text(x, y + 12, text, size=LABEL, cells=room)
+    room = WIDTH - MARGIN - LEFT
+    width = width_of(shortened(text, room, LABEL), LABEL)
+    x = min(left, WIDTH - MARGIN - width)
+    drawing.text(x, y + 12, text, size=LABEL, room=room)
     drawing.rectangle(Box(left, y + 18, max(right - left, 2), 10), "pale ok", text)
     for number, step in enumerate(operation.steps):
         begin, end = axis.place(step.begin), axis.place(step.end)

@@ -19,7 +19,7 @@ import pytest
 from commands import stack
 from commands.picture import __main__ as command
 from commands.picture import diagram, timeline
-from commands.picture.axis import Axis
+from commands.picture.axis import LEAST, Axis
 from commands.picture.drawing import WIDTH, Box, width_of
 from commands.picture.events import Kind, events, phases
 from commands.picture.page import page
@@ -391,6 +391,14 @@ def test_an_axis_leaves_out_the_time_in_which_nothing_happened() -> None:
     assert first.right < axis.place(3000.0) == second.left
     assert (axis.place(0.0), axis.place(9000.0)) == (100.0, 900.0)
     assert len(Axis([(at * 100.0,) * 2 for at in range(50)], 100.0, 900.0).parts) == 6
+
+
+def test_a_long_part_of_an_axis_leaves_room_for_short_ones() -> None:
+    short = [(at * 1000.0,) * 2 for at in range(5)]
+    axis = Axis([*short, (5000.0, 99000.0)], timeline.LEFT, timeline.RIGHT)
+    assert len(axis.parts) == 6
+    assert all(part.right - part.left >= LEAST for part in axis.parts)
+    assert axis.place(6000.0) < axis.place(98000.0)
 
 
 def options(**given: Any) -> argparse.Namespace:
