@@ -5,8 +5,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.table import Table
-
 from commands import stack
 from commands.status import tables
 from hosts.errors import printable
@@ -38,9 +36,7 @@ def _back_up(target: stack.Target, folder: Path | None) -> None:
 def _list(target: stack.Target) -> None:
     target = stack.quiet(target)
     found = backup.kept(target.access, target.zone, target.hosts)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("HOST", "BYTES", "PATH"):
-        table.add_column(title, no_wrap=True, overflow="fold")
+    table = tables.make_table("HOST", "BYTES", "PATH")
     for name, dumps in found.items():
         for dump in dumps:
             table.add_row(name, str(dump.size), printable(dump.path))

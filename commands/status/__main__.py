@@ -42,26 +42,26 @@ def run(target: stack.Target, options: argparse.Namespace) -> int:
     # A note would be written into the screen that is watched.
     note = stack.note if options.watch is None else lambda _: None
     stack.end_at_once()
-    if options.watch is None:
-        found = look()
-        _show(found, options)
-        return found.health.exit_status
-    return _watch(look, options)
+    return _watch(look, options) if options.watch is not None else _show(look(), options)
 
 
-def _show(found: Report, options: argparse.Namespace) -> None:
+def _show(found: Report, options: argparse.Namespace) -> int:
+    """Print a report where it is not only written; return the exit status."""
     if options.json:
         print(found.model_dump_json(indent=None if options.watch is not None else 2), flush=True)
     elif not options.prometheus:
         tables.show(tables.status(found), sys.stdout)
+        if options.watch is not None:
+            print(flush=True)
+    return found.health.exit_status
 
 
 def _watch(look: Callable[[], Report], options: argparse.Namespace) -> NoReturn:
     console = tables.console(sys.stdout)
     live = Live(console=console, screen=True, auto_refresh=False)
     status = UNKNOWN
-    on_screen = console.is_terminal and not console.is_dumb_terminal
-    on_screen = on_screen and not (options.json or options.prometheus)
+    is_printed = console.is_dumb_terminal or not console.is_terminal
+    on_screen = not (is_printed or options.json or options.prometheus)
 
     def leave() -> int:
         live.stop()
@@ -78,8 +78,6 @@ def _watch(look: Callable[[], Report], options: argparse.Namespace) -> NoReturn:
                 live.update(tables.status(found), refresh=True)
             else:
                 _show(found, options)
-                if not options.json and not options.prometheus:
-                    print(flush=True)
             time.sleep(options.watch)
     finally:
         live.stop()

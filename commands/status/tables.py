@@ -114,18 +114,19 @@ def zone_lines(report: Report) -> Iterator[Text]:
         yield Text(f"Drift: {difference}", LEVELS[Level.WARNING])
 
 
-def _table(*columns: str) -> Table:
+def make_table(*columns: str, all_wrap: bool = False) -> Table:
     """Make a table. Its first and last columns wrap, so that it fits in 80 columns."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in columns:
-        table.add_column(name, no_wrap=name not in (columns[0], columns[-1]), overflow="fold")
+        wraps = all_wrap or name in (columns[0], columns[-1])
+        table.add_column(name, no_wrap=not wraps, overflow="fold")
     return table
 
 
 def _servers(front_ends: Sequence[FrontEnd]) -> Table:
     columns = ("NAME", "ID", "ROLE", "TERM", "INDEX", "COMMIT", "LAG", "SERVERS", "VIP", "UP")
     notes = {front_end.name: _note(front_end) for front_end in front_ends}
-    table = _table(*columns, *(["NOTE"] if any(notes.values()) else []))
+    table = make_table(*columns, *(["NOTE"] if any(notes.values()) else []))
     for front_end in front_ends:
         raft = front_end.raft
         numbers = (raft.term, raft.index, raft.commit, raft.lag) if raft else (None,) * 4
@@ -150,8 +151,8 @@ def _note(front_end: FrontEnd) -> str:
 
 
 def _hosts(front_ends: Sequence[FrontEnd]) -> Table:
-    columns = ("NAME", "VERSION", "RESTART", "DRIFT", "DUMPS", "NEWEST", "SIZE")
-    table = _table(*columns, "FREE DISK")
+    columns = ("NAME", "VERSION", "RESTART", "DRIFT", "DUMPS", "NEWEST", "SIZE", "FREE DISK")
+    table = make_table(*columns)
     for front_end in front_ends:
         table.add_row(
             front_end.name,
@@ -165,9 +166,7 @@ def _hosts(front_ends: Sequence[FrontEnd]) -> Table:
 
 
 def _services(front_ends: Sequence[FrontEnd]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("SERVICE", *(front_end.name for front_end in front_ends)):
-        table.add_column(name, overflow="fold")
+    table = make_table("SERVICE", *(each.name for each in front_ends), all_wrap=True)
     units = dict.fromkeys(
         service.unit for front_end in front_ends for service in front_end.services
     )
