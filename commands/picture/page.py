@@ -22,7 +22,7 @@ h1, h2, p, ul { margin: 0; padding: 0 }
 h1 { font-size: 20px } h2 { font-size: 16px }
 .pill, .cut, header { padding: 5px 16px; border-radius: 6px }
 .pill { border-radius: 17px; width: fit-content; font-weight: 700 }
-strong.pill { font-size: 17px; justify-self: end }
+strong.pill { font-size: 17px; place-self: start end }
 .cut { display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 3;
   overflow: hidden }
 .pale { background: var(--pale); border: 1.5px solid }
