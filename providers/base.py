@@ -12,7 +12,6 @@ Never rename a provider class without keeping the old name importable.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -39,18 +38,10 @@ Forecast = Iterable[tuple[str, str]]
 """Effects of a change on the zone, in words, each with the URN of its row."""
 
 
-class Provider(dynamic.ResourceProvider):
+class Provider(state.Inputs, dynamic.ResourceProvider):
     """A dynamic provider. The inputs are those of one typed spec; the outputs add observations."""
 
     serialize_as_secret_always = False
-    spec_type: ClassVar[str]
-    """Name of the class in procedures.specs whose fields are inputs of the resource."""
-    labels: ClassVar[Mapping[str, str]] = {}
-    """Field of the spec to the name of its input, which is the name of the config key."""
-    spread: ClassVar[frozenset[str]] = frozenset()
-    """Inputs that are split into one input per part, such as ``oned.LOG.DEBUG_LEVEL``."""
-    optional: ClassVar[frozenset[str]] = frozenset()
-    """Other inputs of the spec that may be absent."""
     unaffected_by: ClassVar[frozenset[str]] = frozenset()
     """Inputs whose change alone does not update the resource."""
     drift_means: ClassVar[str] = "will be changed"
@@ -78,7 +69,7 @@ class Provider(dynamic.ResourceProvider):
         A resource of one host is replaced if the name of that host differs.
         """
         changed = self.changed(olds, news)
-        former = self._modern(olds)
+        former = self.modern(olds)
         # If the machine of a front-end is replaced, the engine first asks what an unknown input
         # means: no replacement, since the front-end keeps its name.
         is_probe = any(state.is_unknown(value) for value in news.values())
@@ -104,7 +95,7 @@ class Provider(dynamic.ResourceProvider):
 
     def changed(self, olds: Props, news: Props) -> set[str]:
         """Return the inputs that differ and affect the resource."""
-        former = self._modern(olds)
+        former = self.modern(olds)
         absent = {key for key in former if key.partition(".")[0] in self.spread | self.optional}
         keys = (news.keys() | absent) - {"urn", runtime.PROVIDER_KEY} - self.unaffected_by
         return {key for key in keys if state.normal(former.get(key)) != state.normal(news.get(key))}
@@ -118,10 +109,14 @@ class Provider(dynamic.ResourceProvider):
         op = self._begin(props)
         identifier = self.identifier(op.spec)
         with (
-            runtime.recorded_create(
+            runtime.recorded(
                 identifier,
-                props,
-                changed=lambda: self.changes_hosts and op.access.changes.is_set(),
+                lambda: (
+                    {**props, runtime.INCOMPLETE: runtime.CREATE}
+                    # Otherwise there is nothing to delete.
+                    if self.changes_hosts and op.access.changes.is_set()
+                    else None
+                ),
             ),
             progress.operation(state.urn_of(props), "create"),
         ):
@@ -144,7 +139,13 @@ class Provider(dynamic.ResourceProvider):
         """Change the resource to match the new spec."""
         incomplete = olds.get(runtime.INCOMPLETE)
         kept = {runtime.INCOMPLETE: incomplete} if incomplete and runtime.observes() else {}
-        with runtime.recorded(_id, olds, news) if self.changes_hosts else nullcontext():
+        key = runtime.PROVIDER_KEY
+        with runtime.recorded(
+            _id,
+            lambda: (
+                {**runtime.incomplete(olds, news), key: news[key]} if self.changes_hosts else None
+            ),
+        ):
             op = self._begin(news, olds)
             with progress.operation(state.urn_of(news), "update"):
                 seen = self._update(op)
@@ -223,7 +224,7 @@ class Provider(dynamic.ResourceProvider):
             run_state.forget_survey()
         run = run_state.current()
         for properties in (olds or {}, props):
-            run.note_recorded(state.all_hosts_of(self._modern(properties)))
+            run.note_recorded(state.all_hosts_of(self.modern(properties)))
         access = run.access(progress.reporter(state.urn_of(props)))
         return run_state.Operation(access, run, self.spec_of(props), props, olds or {})
 
@@ -234,24 +235,6 @@ class Provider(dynamic.ResourceProvider):
         """
         with state.reading(olds):
             return [self.spec_of(props) for props in (olds, *olds.get(runtime.ATTEMPTED, ()))]
-
-    def spec_of(self, props: Props) -> Any:
-        """Return the typed spec of a resource with these inputs or outputs.
-
-        Raises HostError for a state that has none.
-        """
-        from procedures import specs
-
-        return state.spec_of(props, getattr(specs, self.spec_type), self.labels)
-
-    @classmethod
-    def inputs_of(cls, spec: BaseModel) -> dict[str, Any]:
-        """Return the spec as inputs of the resource, as a preview shows them."""
-        return state.flat(state.as_input(spec), cls.labels, cls.spread)
-
-    def _modern(self, props: Props) -> Props:
-        """Return the properties of a state of an earlier version under their present names."""
-        return state.modern(props, self.labels, self.spread)
 
 
 class ZoneSpecProvider(Provider):

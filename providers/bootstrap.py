@@ -28,7 +28,7 @@ class BootstrapProvider(ZoneSpecProvider):
 
         The inputs are recorded even if no operation follows, so that the next run knows them, too.
         """
-        former = self._modern(olds)
+        former = self.modern(olds)
         known = {*former.get("frontends", ()), *former.get("left", ())}
         left = sorted(known - news["frontends"].keys())
         notes.removed.clear()

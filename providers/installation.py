@@ -45,7 +45,7 @@ class InstallationProvider(Provider):
         left, see ``leave``. ``diff`` cannot compare the names: the outputs have those of the last
         update.
         """
-        former = self._modern(olds)
+        former = self.modern(olds)
         before, after = former.get("etc_hosts") or {}, news.get("etc_hosts") or {}
         differs = bool(olds) and any(before.get(name) != ip for name, ip in after.items())
         count = int(former.get(NAMINGS, 0)) + differs

@@ -5,7 +5,7 @@
 - ``hide_tracebacks``: errors for operators are shown without a traceback.
 - ``on_interrupt``: what to do when the engine is interrupted.
 - ``widen``: as many calls in parallel as there are front-ends.
-- ``recorded``: a failed update is recorded as such.
+- ``recorded``: a failed create or update is recorded as such.
 - ``speed_up``: no garbage collection and no search for plugins in a program that runs for a second,
   and a provider host that starts while the program is still loading.
 
@@ -24,12 +24,11 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
 import grpc
-from google.protobuf import any_pb2, empty_pb2
+from google.protobuf import empty_pb2
 from pulumi import RunError, log
 from pulumi.dynamic import Config
 from pulumi.runtime import rpc, settings
@@ -218,9 +217,9 @@ def widen(threads: int) -> None:
                 pool.submit(int)
 
 
-@contextmanager
-def recorded(identifier: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> Iterator[None]:
-    """Record an error that leaves this block, with the former outputs of the resource.
+@contextlib.contextmanager
+def recorded(identifier: str, outputs: Callable[[], Mapping[str, Any] | None]) -> Iterator[None]:
+    """Record an error that leaves this block, with these outputs of the resource; None: do not.
 
     The SDK's provider host answers an exception with its text alone. The engine then keeps the
     former record: a config that is put back looks like no change, whatever the failed update has
@@ -228,41 +227,26 @@ def recorded(identifier: str, olds: Mapping[str, Any], news: Mapping[str, Any]) 
     has an answer for this case: an ``ErrorResourceInitFailed`` among the details of the status
     (pkg/resource/plugin, ``parseError``). The next ``up`` then updates the resource, whatever its
     config is, or deletes it if it left the stack.
-
-    The record also has the inputs of the failed update, which the next one may have to revert.
     """
     try:
         yield
     except Exception as error:
-        outputs = {**incomplete(olds, news), PROVIDER_KEY: news[PROVIDER_KEY]}
-        setattr(error, _PARTIAL, (identifier, outputs))
+        if (partial := outputs()) is not None:
+            setattr(error, _PARTIAL, (identifier, partial))
         raise
 
 
 def incomplete(olds: Mapping[str, Any], news: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the outputs of a resource with ``olds`` after a failed update to ``news``."""
+    """Return the outputs of a resource with ``olds`` after a failed update to ``news``.
+
+    They also have the inputs of that update, which the next one may have to revert.
+    """
     attempted = [*olds.get(ATTEMPTED, ())]
     wanted = {k: v for k, v in news.items() if k not in NO_SPEC and v is not None}
     if wanted not in attempted and any(olds.get(key) != value for key, value in wanted.items()):
         attempted.append(wanted)
     new = {INCOMPLETE: olds.get(INCOMPLETE) or UPDATE, ATTEMPTED: attempted}
     return {**olds, **{key: value for key, value in new.items() if value}}
-
-
-@contextmanager
-def recorded_create(
-    identifier: str, props: Mapping[str, Any], *, changed: Callable[[], bool]
-) -> Iterator[None]:
-    """Record an error that leaves this block as an incomplete create.
-
-    If nothing has ``changed``, nothing is recorded: there is nothing to delete.
-    """
-    try:
-        yield
-    except Exception as error:
-        if changed():
-            setattr(error, _PARTIAL, (identifier, {**props, INCOMPLETE: CREATE}))
-        raise
 
 
 def _attach(error: BaseException | None, text: str, frame: FrameType | None) -> None:
@@ -276,20 +260,11 @@ def _attach(error: BaseException | None, text: str, frame: FrameType | None) -> 
     if partial is None or not isinstance(context, grpc.ServicerContext):
         return
     identifier, outputs = partial
-    detail = any_pb2.Any()
-    detail.Pack(
-        provider_pb2.ErrorResourceInitFailed(
-            id=identifier, properties=_serialized(outputs), reasons=[text]
-        )
+    with contextlib.closing(asyncio.new_event_loop()) as loop:
+        properties = loop.run_until_complete(rpc.serialize_properties(dict(outputs), {}))
+    failed = provider_pb2.ErrorResourceInitFailed(
+        id=identifier, properties=properties, reasons=[text]
     )
     status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=text)
-    status.details.append(detail)
+    status.details.add().Pack(failed)
     context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
-
-
-def _serialized(outputs: Mapping[str, Any]) -> Any:
-    loop = asyncio.new_event_loop()
-    try:
-        return loop.run_until_complete(rpc.serialize_properties(dict(outputs), {}))
-    finally:
-        loop.close()

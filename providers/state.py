@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pulumi
 from pulumi.output import Unknown
@@ -23,55 +23,70 @@ FORMER_NAMES = {"front_ends": "frontends"}
 """Inputs that states of earlier versions have by another name."""
 
 
-def spec_of(props: Mapping[str, Any], kind: type[BaseModel], labels: Mapping[str, str]) -> Any:
-    """Return the spec of that kind that is in the properties of a resource.
+class Inputs:
+    """How the fields of a spec are the inputs of a resource."""
 
-    ``labels``: fields of the spec that are properties by another name. Raises HostError for a
-    state that has no such spec.
-    """
-    with reading(props):
-        if "spec" in props:
-            # A state of an earlier version.
-            return kind.model_validate(props["spec"])
-        fields = {labels.get(field, field): field for field in kind.model_fields}
-        values: dict[str, Any] = {}
-        for key, value in props.items():
-            label, *path = key.split(".")
-            if label in fields and value is not None:
-                *above, last = [fields[label], *path]
-                part = values
-                for name in above:
-                    part = part.setdefault(name, {})
-                part[last] = value
-        return kind.model_validate(values)
+    spec_type: ClassVar[str]
+    """Name of the class in procedures.specs whose fields are inputs of the resource."""
+    labels: ClassVar[Mapping[str, str]] = {}
+    """Field of the spec to the name of its input, which is the name of the config key."""
+    spread: ClassVar[frozenset[str]] = frozenset()
+    """Inputs that are split into one input per part, such as ``oned.LOG.DEBUG_LEVEL``."""
+    optional: ClassVar[frozenset[str]] = frozenset()
+    """Other inputs of the spec that may be absent."""
 
+    @classmethod
+    def inputs_of(cls, spec: BaseModel) -> dict[str, Any]:
+        """Return the spec as inputs of the resource, as a preview shows them."""
+        return cls._flat(as_input(spec))
 
-def flat(
-    spec: Mapping[str, Any], labels: Mapping[str, str], spread: Collection[str]
-) -> dict[str, Any]:
-    """Return the fields of a spec by their labels; of those in ``spread`` each part by itself."""
-    found: dict[str, Any] = {}
-    for field, value in spec.items():
-        label = labels.get(field, field)
-        if label not in spread:
-            found[label] = value
-        elif value:
-            found.update(_parts(label, value))
-    return found
+    @classmethod
+    def spec_of(cls, props: Mapping[str, Any]) -> Any:
+        """Return the typed spec of a resource with these inputs or outputs.
 
+        Raises HostError for a state that has none.
+        """
+        from procedures import specs
 
-def modern(
-    props: Mapping[str, Any], labels: Mapping[str, str], spread: Collection[str]
-) -> Mapping[str, Any]:
-    """Return the properties of a state of an earlier version under their present names.
+        kind: type[BaseModel] = getattr(specs, cls.spec_type)
+        with reading(props):
+            if "spec" in props:
+                # A state of an earlier version.
+                return kind.model_validate(props["spec"])
+            fields = {cls.labels.get(field, field): field for field in kind.model_fields}
+            values: dict[str, Any] = {}
+            for key, value in props.items():
+                label, *path = key.split(".")
+                if label in fields and value is not None:
+                    *above, last = [fields[label], *path]
+                    part = values
+                    for name in above:
+                        part = part.setdefault(name, {})
+                    part[last] = value
+            return kind.model_validate(values)
 
-    Properties that cannot be read are left out, so that they differ from what is wanted.
-    """
-    if "spec" not in props:
-        return props
-    rest = {FORMER_NAMES.get(key, key): value for key, value in props.items() if key != "spec"}
-    spec = props["spec"]
-    return {**rest, **(flat(spec, labels, spread) if isinstance(spec, Mapping) else {})}
+    @classmethod
+    def modern(cls, props: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the properties of a state of an earlier version under their present names.
+
+        Properties that cannot be read are left out, so that they differ from what is wanted.
+        """
+        if "spec" not in props:
+            return props
+        rest = {FORMER_NAMES.get(key, key): value for key, value in props.items() if key != "spec"}
+        spec = props["spec"]
+        return {**rest, **(cls._flat(spec) if isinstance(spec, Mapping) else {})}
+
+    @classmethod
+    def _flat(cls, spec: Mapping[str, Any]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for field, value in spec.items():
+            label = cls.labels.get(field, field)
+            if label not in cls.spread:
+                found[label] = value
+            elif value:
+                found.update(_parts(label, value))
+        return found
 
 
 def as_input(model: BaseModel) -> dict[str, Any]:

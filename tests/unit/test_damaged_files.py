@@ -189,7 +189,7 @@ def test_a_damaged_state_is_a_difference_and_never_a_traceback(olds: Any) -> Non
     found = provider.diff("n1a1", olds, NEWS)
     assert isinstance(found, DiffResult)
     wanted = NEWS.keys() - {"urn"} - provider.unaffected_by
-    if any(normal(provider._modern(olds).get(key)) != normal(NEWS[key]) for key in wanted):
+    if any(normal(provider.modern(olds).get(key)) != normal(NEWS[key]) for key in wanted):
         assert found.changes is True
 
 

@@ -12,7 +12,6 @@ from components.zone import HighAvailableZone, by_name
 from procedures.specs import (
     BackupSpec,
     Hooks,
-    InstallationSpec,
     PreflightSpec,
     PreparedSpec,
     ZoneSpec,
@@ -475,12 +474,7 @@ def test_dumps_on_a_timer_are_no_part_of_other_stacks() -> None:
         "backup.copy_to": "/mnt/backups",
         "backup.keep": 30,
     }
-    assert (
-        state.spec_of(
-            {**inputs, "backup.keep": 30.0}, InstallationSpec, {**InstallationProvider.labels}
-        )
-        == timed
-    )
+    assert InstallationProvider.spec_of({**inputs, "backup.keep": 30.0}) == timed
 
 
 def test_an_earlier_state_has_one_vip_at_most() -> None:

@@ -22,9 +22,9 @@ from pulumi.dynamic import (
 )
 
 from hosts.errors import HostError
-from providers import progress, runtime
+from providers import progress
 from providers.base import Provider
-from providers.runtime import INCOMPLETE, recorded_create
+from providers.runtime import CREATE, INCOMPLETE, incomplete, recorded
 
 URN = "urn:pulumi:dev::trial::pulumi-python:dynamic/test:Thing::"
 CALLS = Path("calls.jsonl")
@@ -100,7 +100,10 @@ class Recorder(Provider):
         name = props["name"]
         _record("create", name, props=props)
         with (
-            recorded_create(f"id-{name}", props, changed=Path(f"touched-{name}").exists),
+            recorded(
+                f"id-{name}",
+                lambda: {**props, INCOMPLETE: CREATE} if Path(f"touched-{name}").exists() else None,
+            ),
             progress.operation(f"{URN}{name}", f"making {name}"),
         ):
             _act("create", name)
@@ -112,7 +115,8 @@ class Recorder(Provider):
         """Update the thing in place."""
         name = _news["name"]
         _record("update", name, id=_id, olds=_olds, news=_news)
-        with runtime.recorded(_id, _olds, _news):
+        key = "__provider"
+        with recorded(_id, lambda: {**incomplete(_olds, _news), key: _news[key]}):
             _act("update", name)
         outputs = _make(name, _news)
         _record("updated", name)
