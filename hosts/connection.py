@@ -11,16 +11,20 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import paramiko
+from paramiko.agent import AgentRequestHandler
 
-from hosts import agent, answer, failures, sudo
+from hosts import answer, failures, private_keys, sudo
 from hosts.errors import HostError, no_room
 from hosts.models import Host, SshSettings
 from hosts.script import Output, Script, parse
 from hosts.shell import START, Ended, OverdueError, Progress, Shell
-from hosts.transports import CONNECT_TIMEOUT, SILENCE, Transports
+from hosts.transports import CONNECT_TIMEOUT, SILENCE, Transports, session_of
 
 # It logs each refused connection to an oned that has not started yet.
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)
+
+AGENT_SOCKET = "OPERATOR_AGENT"
+"""Environment variable of a script that may use the operator's SSH agent: its socket's path."""
 
 LEAST_ROOM = 16 << 20
 """Free bytes below which a disk counts as full."""
@@ -277,11 +281,8 @@ class Connection:
         return "" if self.user == "root" or self._sudo_password else sudo.NON_INTERACTIVE
 
     def _start_as_root(self, channel: paramiko.Channel, command: str) -> None:
-        if (password := self._sudo_password) is None:
-            channel.exec_command(f"{self._as_root}{command}")
-            return
         with self._raising_refusals():
-            sudo.start(channel, command, password, START)
+            sudo.start(channel, f"{self._as_root}{command}", self._sudo_password, START)
 
     @contextmanager
     def _raising_refusals(self) -> Iterator[None]:
@@ -305,12 +306,12 @@ class Connection:
 
         A shell is closed after an error, or if the agent was forwarded.
         """
-        if lend_agent and self._settings.forward_agent and agent.has_keys():
+        if lend_agent and self._settings.forward_agent and private_keys.agent_keys():
             # All programs of a connection can use the agent, so this is a connection of its own.
             with contextlib.closing(self._transports.connect()) as client:
-                channel = self._channel(title, client.get_transport())
-                with agent.lent(channel):
-                    yield self._new_shell(channel, f'env {agent.SOCKET}="$SSH_AUTH_SOCK" ')
+                channel = self._channel(title, client)
+                with contextlib.closing(AgentRequestHandler(channel)):
+                    yield self._new_shell(channel, f'env {AGENT_SOCKET}="$SSH_AUTH_SOCK" ')
             return
         shell = self._idle_shell() or self._new_shell(self._channel(title))
         try:
@@ -343,12 +344,8 @@ class Connection:
         errors = self._redacted(script, ended.stderr)
         values = {name: self._redacted(script, value) for name, value in output.values.items()}
         if "remedy" in values:
-            raise self._failed(
-                step,
-                expected=values["expected"],
-                seen=values["seen"],
-                remedy=values["remedy"],
-            )
+            what = {name: values[name] for name in ("expected", "seen", "remedy")}
+            raise self._failed(step, **what)
         if ended.status == -1:
             raise failures.connection_lost(
                 self.host, step, ConnectionError("the connection broke off")
@@ -392,14 +389,10 @@ class Connection:
             return no_room(self.host.name, step, full, seen=seen)
         return HostError(self.host.name, step, expected=expected, seen=seen, remedy=remedy)
 
-    def _channel(self, title: str, transport: paramiko.Transport | None = None) -> paramiko.Channel:
+    def _channel(self, title: str, client: paramiko.SSHClient | None = None) -> paramiko.Channel:
         with self._lasting(title):
             try:
-                return (
-                    transport.open_session(timeout=CONNECT_TIMEOUT)
-                    if transport
-                    else self._transports.open_session()
-                )
+                return session_of(client) if client else self._transports.open_session()
             except paramiko.ChannelException as error:
                 raise HostError(
                     self.host.name,

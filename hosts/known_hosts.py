@@ -4,9 +4,6 @@ Like OpenSSH, skip lines that cannot be read, such as those of SSH-1.
 """
 
 import base64
-import hashlib
-import hmac
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -59,30 +56,17 @@ def _matching(lines: Iterable[str], name: str) -> Iterator[tuple[str, paramiko.P
 def _covers(patterns: str, name: str) -> bool:
     """Return whether the first field of a line covers that name."""
     if patterns.startswith("|"):
-        return _is_hash_of(patterns, name)
-    covered = False
-    for pattern in patterns.lower().split(","):
-        if _matches(pattern.removeprefix("!"), name.lower()):
-            if pattern.startswith("!"):
-                return False
-            covered = True
-    return covered
-
-
-def _matches(pattern: str, name: str) -> bool:
-    """Match with ``*`` and ``?`` only: brackets enclose names with a port."""
-    return fnmatchcase(name, re.sub(r"\[", "[[]", pattern))
-
-
-def _is_hash_of(field: str, name: str) -> bool:
-    try:
-        _, version, salt, digest = field.split("|")
-        expected = base64.b64decode(digest, validate=True)
-        key = base64.b64decode(salt, validate=True)
-    except ValueError:
-        return False
-    made = hmac.new(key, name.encode(), hashlib.sha1).digest()
-    return version == "1" and hmac.compare_digest(made, expected)
+        try:
+            return paramiko.HostKeys.hash_host(name, patterns) == patterns
+        except (ValueError, AssertionError):
+            return False
+    # Of the patterns, ``[`` is only itself: brackets enclose names with a port.
+    matching = [
+        pattern
+        for pattern in patterns.lower().replace("[", "[[]").split(",")
+        if fnmatchcase(name.lower(), pattern.removeprefix("!"))
+    ]
+    return bool(matching) and not any(pattern.startswith("!") for pattern in matching)
 
 
 def public_key(kind: str, data: str) -> paramiko.PKey:

@@ -1,8 +1,7 @@
 """The keys for a login: the stack's, those of ~/.ssh/config, the agent's, and default files."""
 
-import contextlib
 import io
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -122,11 +121,12 @@ def _from_file(file: Path) -> paramiko.PKey:
 
 
 def _is_locked(file: Path) -> bool:
-    with contextlib.suppress(OSError, ValueError):
-        try:
-            _from_file(file)
-        except _LockedError:
-            return True
+    try:
+        _from_file(file)
+    except _LockedError:
+        return True
+    except (OSError, ValueError):
+        pass
     return False
 
 
@@ -137,10 +137,13 @@ def _in_agent(file: Path) -> paramiko.PKey | None:
     except (OSError, ValueError):
         return None
     return next(
-        (key for key in _agent_keys() if [key.get_name(), key.get_base64()] == [kind, data]), None
+        (key for key in agent_keys() if [key.get_name(), key.get_base64()] == [kind, data]), None
     )
 
 
-def _agent_keys() -> Iterator[paramiko.PKey]:
-    with contextlib.suppress(OSError, paramiko.SSHException):
-        yield from paramiko.Agent().get_keys()
+def agent_keys() -> Sequence[paramiko.PKey]:
+    """Return the keys of the agent on this machine; none if no agent runs."""
+    try:
+        return paramiko.Agent().get_keys()
+    except (OSError, paramiko.SSHException):
+        return ()

@@ -65,11 +65,7 @@ class Shell:
         self._started = False
         self._rest = bytearray(), bytearray()
         """What came on both outputs with the beginning."""
-        command = f"{prefix}bash -pc '{_LOOP}' {self._mark}"
-        if sudo_password is None:
-            channel.exec_command(command)
-        else:
-            sudo.start(channel, command, sudo_password, START)
+        sudo.start(channel, f"{prefix}bash -pc '{_LOOP}' {self._mark}", sudo_password, START)
 
     @property
     def is_usable(self) -> bool:

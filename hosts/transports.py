@@ -56,13 +56,9 @@ class Transports:
     def first(self) -> paramiko.Transport:
         """Return the transport of the connection; connect if necessary. Raises HostError."""
         with self._lock:
-            transport = self._client.get_transport() if self._client else None
-            if transport is None or not transport.is_active():
+            if self._client is None or not _transport(self._client).is_active():
                 self._client = self._reconnect()
-                transport = self._client.get_transport()
-            if transport is None:
-                raise OSError("the connection closed at once")
-            return transport
+            return _transport(self._client)
 
     def open_session(self) -> paramiko.Channel:
         """Open a session; if MaxSessions is reached, on a further connection."""
@@ -73,10 +69,7 @@ class Transports:
         client = self.connect()
         with self._lock:
             self._further.append(client)
-        further = client.get_transport()
-        if further is None:
-            raise OSError("the connection closed at once")
-        return further.open_session(timeout=CONNECT_TIMEOUT)
+        return session_of(client)
 
     def connect(self) -> paramiko.SSHClient:
         """Open a connection of its own, which the caller closes. Raises HostError."""
@@ -116,11 +109,10 @@ class Transports:
         except HostError:
             client.close()
             raise
-        transport = client.get_transport()
-        if transport is not None:
-            self._host_key = transport.get_remote_server_key()
-            transport.set_keepalive(KEEPALIVE)
-            _end_on_silence(transport.sock)
+        transport = _transport(client)
+        self._host_key = transport.get_remote_server_key()
+        transport.set_keepalive(KEEPALIVE)
+        _end_on_silence(transport.sock)
         return client
 
     def close(self) -> None:
@@ -137,8 +129,8 @@ class Transports:
 
     def _further_transports(self) -> list[paramiko.Transport]:
         with self._lock:
-            found = [client.get_transport() for client in self._further]
-        return [transport for transport in found if transport and transport.is_active()]
+            found = [_transport(client) for client in self._further]
+        return [transport for transport in found if transport.is_active()]
 
     def _reconnect(self) -> paramiko.SSHClient:
         """Connect, but not again within RETRY_AFTER seconds after a failure."""
@@ -180,6 +172,18 @@ class Transports:
                 remedy="check that the host is up and that the bastion reaches that port; its sshd"
                 " must allow TCP forwarding",
             ) from None
+
+
+def session_of(client: paramiko.SSHClient) -> paramiko.Channel:
+    """Open a session on a connection."""
+    return _transport(client).open_session(timeout=CONNECT_TIMEOUT)
+
+
+def _transport(client: paramiko.SSHClient) -> paramiko.Transport:
+    transport = client.get_transport()
+    if transport is None:
+        raise OSError("the connection closed at once")
+    return transport
 
 
 def _end_on_silence(sock: object) -> None:

@@ -39,7 +39,7 @@ def write(file: Path, passphrase: str = "", *, ends: str = "\n") -> paramiko.PKe
 def agent(monkeypatch: pytest.MonkeyPatch) -> list[paramiko.PKey]:
     """Return the keys of an agent."""
     keys: list[paramiko.PKey] = []
-    monkeypatch.setattr(private_keys, "_agent_keys", lambda: iter(keys))
+    monkeypatch.setattr(private_keys, "agent_keys", lambda: keys)
     return keys
 
 

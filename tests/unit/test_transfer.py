@@ -7,8 +7,7 @@ import socket
 import struct
 import subprocess
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,8 +16,8 @@ from typing import Any
 import paramiko
 import pytest
 
-from hosts import agent, private_keys
 from hosts import connection as connections
+from hosts import private_keys
 from hosts.connection import Connection
 from hosts.errors import HostError
 from hosts.models import Host, SshSettings
@@ -90,7 +89,7 @@ def send(
     }
     given = {"SUDO_USER": "ubuntu", "SSH_AUTH_SOCK": "/of/somebody/else"}
     if lent:
-        given[agent.SOCKET] = AGENT
+        given[connections.AGENT_SOCKET] = AGENT
     fakes = f"{FAKES}mariadb-dump() {{ {dumper}; }}\n"
     return leader(home, "send", fakes, variables, given)
 
@@ -479,15 +478,14 @@ def test_the_agent_is_forwarded_on_its_own_connection_if_configured(
         made.append(FakeClient())
         return made[-1]
 
-    @contextmanager
-    def lend(channel: Any) -> Iterator[None]:
+    def lend(channel: Any) -> FakeClient:
         lent.append(channel)
-        yield
+        return FakeClient()
 
     monkeypatch.setattr(Transports, "connect", connect)
     monkeypatch.setattr(connections, "Shell", Shell)
-    monkeypatch.setattr(agent, "has_keys", lambda: has_keys)
-    monkeypatch.setattr(agent, "lent", lend)
+    monkeypatch.setattr(private_keys, "agent_keys", lambda: [object()] if has_keys else [])
+    monkeypatch.setattr(connections, "AgentRequestHandler", lend)
     connection = Connection(Host(name="n1a1", address="10.2.50.10"), settings)
     connection.run(Script("before", "true"))
     connection.run(Script("send", "true"), lend_agent=asked_for)
@@ -524,9 +522,9 @@ def test_an_agent_counts_as_present_if_it_has_keys(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
-    assert not agent.has_keys()
+    assert not private_keys.agent_keys()
     monkeypatch.setenv("SSH_AUTH_SOCK", str(tmp_path / "gone"))
-    assert not agent.has_keys()
+    assert not private_keys.agent_keys()
 
     key = paramiko.ECDSAKey.generate().asbytes()
     one_key = struct.pack(">BII", 12, 1, len(key)) + key + struct.pack(">I", 0)
@@ -537,7 +535,7 @@ def test_an_agent_counts_as_present_if_it_has_keys(
     ):
         answering(tmp_path / name, answer)
         monkeypatch.setenv("SSH_AUTH_SOCK", str(tmp_path / name))
-        assert agent.has_keys() is has, name
+        assert bool(private_keys.agent_keys()) is has, name
 
 
 ENDS = ("restore", "start", "take_down", "uninstall", "end_upgrade")
