@@ -133,11 +133,6 @@ class RunState:
                 found[name] = Host.model_validate({"name": name, "address": address, **own})
         return found
 
-    @property
-    def size(self) -> int:
-        """The number of front-ends that the config lists."""
-        return len(self._listed)
-
     def survey(self, access: Access, database: Database) -> FactsCache:
         """Return the facts of all front-ends, which are observed once for all resources."""
         with _lock:
@@ -234,7 +229,7 @@ def current() -> RunState:
     with _lock:
         if _current is None:
             _current = RunState(runtime.config(), notes.removed)
-            runtime.widen(_current.size)
+            runtime.widen(len(_current._listed))
         return _current
 
 

@@ -36,7 +36,18 @@ class VirtualIpProvider(ZoneSpecProvider):
 
     def do_create(self, op: Operation[ZoneSpec]) -> Outputs:
         """Set the ENDPOINT, and wait until only the leader holds the VIPs."""
-        return self._set(op)
+        from procedures.vip.virtual_ip import set_endpoint
+
+        seen, op.run.rolled_out = op.run.rolled_out, None
+        set_endpoint(
+            op.access,
+            op.spec,
+            op.run.front_ends,
+            seen,
+            version=op.run.release.version,
+            features=op.run.features,
+        )
+        return {"drift": []}
 
     def do_read(self, op: Operation[ZoneSpec]) -> Outputs:
         """Report VIPs that the leader lacks or other servers hold, and a wrong ENDPOINT."""
@@ -50,13 +61,13 @@ class VirtualIpProvider(ZoneSpecProvider):
         return {"drift": [*(faults(seen, op.spec.vips, leader) if op.spec.vips else ()), *drift]}
 
     def do_update(self, op: Operation[ZoneSpec]) -> Outputs:
-        """Remove former VIPs from all front-ends, then set the present ones as ``do_create``."""
+        """Remove former VIPs from all front-ends, then set the present ones."""
         from procedures.vip.address import drop
 
         kept = {vip.address for vip in op.spec.vips}
         removed = [vip for vip in self._former_vips(op.olds) if vip.address not in kept]
         drop(op.access, removed, op.run.front_ends)
-        return self._set(op)
+        return self.do_create(op)
 
     def do_delete(self, op: Operation[ZoneSpec]) -> None:
         """Remove the VIPs, and set the ENDPOINT to localhost: each server uses its own oned.
@@ -79,20 +90,6 @@ class VirtualIpProvider(ZoneSpecProvider):
 
     def _former_vips(self, olds: Props) -> list[Vip]:
         return [vip for former in self.former_specs(olds) for vip in former.vips]
-
-    def _set(self, op: Operation[ZoneSpec]) -> Outputs:
-        from procedures.vip.virtual_ip import set_endpoint
-
-        seen, op.run.rolled_out = op.run.rolled_out, None
-        set_endpoint(
-            op.access,
-            op.spec,
-            op.run.front_ends,
-            seen,
-            version=op.run.release.version,
-            features=op.run.features,
-        )
-        return {"drift": []}
 
 
 class VirtualIp(ManagedResource, module="opennebula", name="VirtualIp"):

@@ -59,44 +59,32 @@ class ZoneProvider(ZoneSpecProvider):
             yield news["urn"], words
 
     def do_create(self, op: Operation[ZoneSpec]) -> Outputs:
-        """Bootstrap or adopt."""
-        from procedures.bootstrap.bootstrap import bootstrap_or_adopt, zone_lock
-        from procedures.credentials.password import set_password
-
-        hosts, dump = hosts_of(op.props), op.props.get("restore_from")
-        abandon_removed(op, hosts)
-        with zone_lock(op.access, hosts):
-            seen = _observe_and_resume(op, hosts)
-            set_password(op.access, op.spec, hosts, {}, changed=False, stopping=_stopping(seen))
-            op.run.known_zone = bootstrap_or_adopt(
-                op.access, op.spec, hosts, {}, restore_from=dump, seen=seen
-            )
-        return {"drift": _set_key(op, replace=False)}
-
-    def do_create_again(self, op: Operation[ZoneSpec]) -> Outputs:
-        """Bootstrap or adopt, and remove servers that left the stack after the failed create.
+        """Bootstrap or adopt, and remove servers that left the stack after a failed create.
 
         Such a server may be in the zone, but has no ZoneMember that would delete it.
         """
         from procedures.bootstrap.bootstrap import bootstrap_or_adopt, zone_lock
         from procedures.credentials.password import set_password
-        from procedures.facts.observe import facts_where_possible
         from procedures.membership.leave import leave
 
-        staying, before = hosts_of(op.props), hosts_of(op.olds)
+        staying = hosts_of(op.props)
+        removed = _removed(op, staying)
         abandon_removed(op, staying)
-        removed = {n: host for n, host in op.run.without_lost(before).items() if n not in staying}
         with zone_lock(op.access, staying):
             seen = _observe_and_resume(op, staying)
-            seen = seen or facts_where_possible(op.access, staying, op.spec.database, names=staying)
-            served = _served(seen.values())
+            served = _served(seen.values()) if removed else ()
             leaving = {name: host for name, host in removed.items() if name in served}
-            changed = op.olds.get("one_pass") != op.props.get("one_pass")
+            changed = bool(op.olds) and op.olds.get("one_pass") != op.props.get("one_pass")
             set_password(
                 op.access, op.spec, staying, leaving, changed=changed, stopping=_stopping(seen)
             )
             op.run.known_zone = bootstrap_or_adopt(
-                op.access, op.spec, staying, leaving, restore_from=op.props.get("restore_from")
+                op.access,
+                op.spec,
+                staying,
+                leaving,
+                restore_from=op.props.get("restore_from"),
+                seen=seen,
             )
             if leaving and op.spec.highly_available:
                 op.run.dumped = prepare_leave(op, staying, leaving)
@@ -110,6 +98,10 @@ class ZoneProvider(ZoneSpecProvider):
                         dumped=op.run.dumped,
                     )
         return {"drift": _set_key(op, replace=False)}
+
+    def do_create_again(self, op: Operation[ZoneSpec]) -> Outputs:
+        """Continue from the observed state."""
+        return self.do_create(op)
 
     def do_read(self, op: Operation[ZoneSpec]) -> Outputs:
         """Check that the zone has a leader, or its one server answers, and that oneadmin has the
@@ -142,11 +134,8 @@ class ZoneProvider(ZoneSpecProvider):
         from procedures.membership.leave import forget, require_gone
 
         op.run.zone = op.spec
-        staying, before = hosts_of(op.props), hosts_of(op.olds)
-        leaving = {
-            name: host for name, host in op.run.without_lost(before).items() if name not in staying
-        }
-        op.run.departing = leaving
+        staying = hosts_of(op.props)
+        op.run.departing = leaving = _removed(op, staying)
         with zone_lock(op.access, staying):
             seen = _observe_and_resume(op, staying)
         # The failed update may have changed the password.
@@ -161,7 +150,9 @@ class ZoneProvider(ZoneSpecProvider):
             failed=failed,
             stopping=_stopping(seen),
         )
-        lost_at = _lost_at(op.olds, op.props)
+        known = {name: host.address for name, host in hosts_of(op.olds).items()}
+        known = {**(op.olds.get("lost_at") or {}), **known}
+        lost_at = lost_addresses(known, op.props["lost"], staying)
         require_gone(op.access, lost_at, staying)
         if op.spec.highly_available and op.run.lost:
             forget(op.access, op.spec, op.run.lost, staying)
@@ -178,10 +169,7 @@ class ZoneProvider(ZoneSpecProvider):
         # A zone that had no leader has one now.
         if shrinks and not op.run.dumped:
             op.run.dumped = prepare_leave(op, staying, leaving)
-        return {
-            "drift": _set_key(op, replace=True),
-            "lost_at": lost_at,
-        }
+        return {"drift": _set_key(op, replace=True), "lost_at": lost_at}
 
     def do_delete(self, op: Operation[ZoneSpec]) -> None:
         """Take the whole zone down."""
@@ -224,12 +212,20 @@ def prepare_leave(
 
 
 def _observe_and_resume(op: Operation[ZoneSpec], hosts: Mapping[str, Host]) -> Mapping[str, Facts]:
-    """Resume an interrupted upgrade. Return the facts; none if the upgrade changed them."""
+    """Resume an interrupted upgrade. Return the facts of the hosts that answer."""
     from procedures.facts.observe import facts_where_possible
     from procedures.upgrade.upgrade import resume
 
     seen = facts_where_possible(op.access, hosts, op.spec.database, names=hosts)
-    return {} if resume(op.access, op.spec, hosts, seen) else seen
+    if resume(op.access, op.spec, hosts, seen):
+        seen = facts_where_possible(op.access, hosts, op.spec.database, names=hosts)
+    return seen
+
+
+def _removed(op: Operation[ZoneSpec], staying: Mapping[str, Host]) -> dict[str, Host]:
+    """Return the front-ends that left the stack, without those that are lost."""
+    before = op.run.without_lost(hosts_of(op.olds) if op.olds else {})
+    return {name: host for name, host in before.items() if name not in staying}
 
 
 def _stopping(seen: Mapping[str, Facts]) -> set[str]:
@@ -255,8 +251,3 @@ def _set_key(op: Operation[ZoneSpec], *, replace: bool) -> list[str]:
     ):
         return []
     return [_KEY]
-
-
-def _lost_at(olds: Mapping[str, Any], news: Mapping[str, Any]) -> dict[str, str]:
-    before = {name: host.address for name, host in hosts_of(olds).items()}
-    return lost_addresses({**(olds.get("lost_at") or {}), **before}, news["lost"], hosts_of(news))
