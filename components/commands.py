@@ -34,20 +34,17 @@ class Commands:
         self._parent = parent
         self._addresses = addresses
 
-    def before_installation(self, host: Host) -> list[Resource]:
-        """Return the commands that a front-end's installation waits for."""
-        return self._of(host, "before-installation", None, ())
-
-    def after_join(self, host: Host, key: Input[str], after: Iterable[Resource]) -> list[Resource]:
-        """Return the commands that wait until the front-end is in the zone.
-
-        ``key``: its verified host key.
-        """
-        return self._of(host, "after-join", key, after)
-
-    def _of(
-        self, host: Host, when: str, key: Input[str] | None, after: Iterable[Resource]
+    def of(
+        self,
+        host: Host,
+        when: str,
+        key: Input[str] | None = None,
+        after: Iterable[Resource] = (),
     ) -> list[Resource]:
+        """Return the commands of a front-end at that time, each of which waits for the last one.
+
+        ``key``: its host key, once it is verified. ``after``: what the commands wait for.
+        """
         resources: list[Resource] = []
         for command in self._commands:
             if command.when != when or (command.hosts and host.name not in command.hosts):

@@ -59,7 +59,7 @@ class HighAvailableZone(ComponentResource):
         wanted = specs.installations(settings)
         # The checks may depend on the operator's own commands.
         own = {
-            spec.host.name: commands.before_installation(spec.host) if commands else []
+            spec.host.name: commands.of(spec.host, "before-installation") if commands else []
             for spec in wanted
         }
         zone = specs.zone(settings)
@@ -152,7 +152,7 @@ class HighAvailableZone(ComponentResource):
             for spec, front_end in zip(wanted, self.front_ends, strict=True):
                 member = [front_end.member] if front_end.member else []
                 after = [self.zone, front_end.installation, *member]
-                commands.after_join(spec.host, front_end.installation.host_key, after)
+                commands.of(spec.host, "after-join", front_end.installation.host_key, after)
         self.register_outputs(self.outputs())
 
     def _commands(self, settings: Settings) -> "Commands | None":

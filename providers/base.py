@@ -46,6 +46,8 @@ class Provider(state.Inputs, dynamic.ResourceProvider):
     """Inputs whose change alone does not update the resource."""
     drift_means: ClassVar[str] = "will be changed"
     """What the next ``up`` does with drift, in words."""
+    repeats_create: ClassVar[bool] = True
+    """An incomplete create is created again; otherwise it is updated."""
     changes_hosts: ClassVar[bool] = True
     """Create and update may change a host or OpenNebula, so that a failed one is recorded."""
     fixed_id: ClassVar[str] = ""
@@ -176,12 +178,8 @@ class Provider(state.Inputs, dynamic.ResourceProvider):
         return op.run.observes or op.spec.host.name in op.run.adopted
 
     def do_create(self, op: Operation[Any]) -> Outputs:
-        """Create; return the outputs."""
+        """Create; return the outputs. ``olds`` are the properties of a failed create, if any."""
         raise NotImplementedError
-
-    def do_create_again(self, op: Operation[Any]) -> Outputs:
-        """Complete a create that failed with the inputs ``olds``."""
-        return self.do_update(op)
 
     def do_read(self, op: Operation[Any]) -> Outputs:
         """Return the present outputs; ``drift`` lists what differs from the spec."""
@@ -199,7 +197,7 @@ class Provider(state.Inputs, dynamic.ResourceProvider):
         is_left = op.run.observes or (is_new and self.is_adopted(op))
         if is_left and self.changes_hosts:
             return self._observe(replace(op, props={**op.olds, **op.props}))
-        return self.do_create_again(op) if is_new else self.do_update(op)
+        return self.do_create(op) if is_new and self.repeats_create else self.do_update(op)
 
     def _observe(self, op: Operation[Any]) -> Outputs:
         seen = self.do_read(op)

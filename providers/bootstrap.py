@@ -44,6 +44,7 @@ class BootstrapProvider(ZoneSpecProvider):
         from procedures.bootstrap.bootstrap import begin
 
         blank, hosts = op.run.blank, hosts_of(op.props)
+        abandon_removed(op, hosts)
         if blank and len(hosts) > 1:
             begin(op.access, op.spec, hosts, blank)
         return {}
@@ -51,11 +52,6 @@ class BootstrapProvider(ZoneSpecProvider):
     def do_read(self, op: Operation[ZoneSpec]) -> Outputs:
         """Return no outputs: ``Zone`` observes the zone."""
         return {}
-
-    def do_create_again(self, op: Operation[ZoneSpec]) -> Outputs:
-        """Start the zone, unless it exists. ``Zone`` continues from the observed state."""
-        abandon_removed(op, hosts_of(op.props))
-        return self.do_create(op)
 
     def do_update(self, op: Operation[ZoneSpec]) -> Outputs:
         """Do nothing: ``Zone`` completes what an earlier version left."""

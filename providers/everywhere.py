@@ -16,6 +16,7 @@ class EverywhereProvider(Provider):
 
     procedure: ClassVar[str]
     """The module of its procedure."""
+    repeats_create = False
 
     def do_create(self, op: Operation[Any]) -> Outputs:
         """Set it up on all front-ends."""

@@ -57,17 +57,11 @@ class InstallationProvider(Provider):
         return ()
 
     def do_create(self, op: Operation[InstallationSpec]) -> Outputs:
-        """Install, unless it is installed."""
+        """Install, unless it is installed. After a failed create, write all secrets again."""
         with op.run.turn(op.spec.host.name):
-            return self._install(op, new=True)
+            return self._install(op, new=True, renew=bool(op.olds))
 
-    def do_create_again(self, op: Operation[InstallationSpec]) -> Outputs:
-        """Install as on a host that is new to the stack, but write all secrets again."""
-        return self._install(op, new=True, renew=True)
-
-    def _install(
-        self, op: Operation[InstallationSpec], *, new: bool = False, renew: bool = False
-    ) -> Outputs:
+    def _install(self, op: Operation[InstallationSpec], *, new: bool, renew: bool) -> Outputs:
         from procedures.install.install import install
 
         done = install(
@@ -101,7 +95,7 @@ class InstallationProvider(Provider):
     def do_update(self, op: Operation[InstallationSpec]) -> Outputs:
         """Change the host to match the spec. The rollout puts the changes into effect."""
         renew = op.olds.get("secrets") != op.props.get("secrets") or bool(op.olds.get(INCOMPLETE))
-        return self._install(op, renew=renew)
+        return self._install(op, new=False, renew=renew)
 
     def do_delete(self, op: Operation[InstallationSpec]) -> None:
         """Stop and disable the services. The data stays, unless purge is set.

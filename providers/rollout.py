@@ -25,6 +25,7 @@ class RolloutProvider(ZoneSpecProvider):
     """Restarts servers that do not run their present configuration, and checks the zone."""
 
     fixed_id = "rollout"
+    repeats_create = False
 
     def forecast(self, olds: Props, news: Props, changed: set[str]) -> Forecast:
         """Describe what happens to the zone, from its state after the last rollout."""
@@ -69,7 +70,7 @@ class RolloutProvider(ZoneSpecProvider):
             # After an interrupted conversion the config lists more.
             (host,) = hosts_of(op.props).values()
             waiting = [host.name] if survey.facts_of(host).is_behind else []
-            known = {} if "leader" in op.props else {**_standalone(host), "verified_at": now()}
+            known = {} if "leader" in op.props else _standalone(host)
             return {"drift": _waiting(waiting), **known}
         seen = survey.all_facts()
         adopts = "leader" not in op.props
@@ -84,11 +85,8 @@ class RolloutProvider(ZoneSpecProvider):
         waiting = pending(
             seen, leader, op.run.release.version, listed=_pool(op.props), adopted=adopts
         )
-        outputs: Outputs = {"drift": _waiting(waiting)}
-        if adopts:
-            described = _outputs(health.described(view, seen), op.run.front_ends)
-            return {**described, "verified_at": now(), **outputs}
-        return outputs
+        known = _outputs(health.described(view, seen), op.run.front_ends) if adopts else {}
+        return {"drift": _waiting(waiting), **known}
 
     def do_update(self, op: Operation[ZoneSpec]) -> Outputs:
         """Restart one server at a time, including servers that are about to leave."""
@@ -160,7 +158,7 @@ def _roll_out(
     clean_up_accounts(op.access, op.spec.database, op.run.front_ends, seen, former=former)
     if op.run.names_hosts:
         drop_names(op.access, op.run.front_ends, seen, but=op.run.adopted)
-    return {**outputs, "verified_at": now(), "drift": []}
+    return {**outputs, "drift": []}
 
 
 def _pool(props: Mapping[str, Any]) -> list[ServerEntry] | None:
@@ -179,6 +177,7 @@ def _pool(props: Mapping[str, Any]) -> list[ServerEntry] | None:
 def _outputs(healthy: HealthyZone, staying: Mapping[str, Host]) -> Outputs:
     """Return the outputs of a zone, without servers that are about to leave."""
     return {
+        "verified_at": now(),
         "leader": healthy.leader,
         "pool": [
             {"name": entry.name, "id": entry.id, "endpoint": entry.endpoint}
@@ -196,7 +195,9 @@ def _outputs(healthy: HealthyZone, staying: Mapping[str, Host]) -> Outputs:
 
 def _standalone(host: Host, dumps: Sequence[Dump] = ()) -> Outputs:
     """Return the outputs of a front-end outside any zone."""
-    return {"leader": host.name, "servers": {}, "pool": [], "backups": _backups({host.name: dumps})}
+    backups = _backups({host.name: dumps})
+    known = {"leader": host.name, "servers": {}, "pool": [], "backups": backups}
+    return {"verified_at": now(), **known}
 
 
 def _backups(kept: Mapping[str, Sequence[Dump]]) -> dict[str, list[Outputs]]:

@@ -1,16 +1,7 @@
 """Everything that depends on how Pulumi's Python SDK runs a program and its providers.
 
-- ``store``, ``config``, ``observes``: the stack's config, as the engine passes it to a provider.
-- ``end_with_engine``, ``exit_with_engine``, ``reported_once``: processes end with their engine.
-- ``hide_tracebacks``: errors for operators are shown without a traceback.
-- ``on_interrupt``: what to do when the engine is interrupted.
-- ``widen``: as many calls in parallel as there are front-ends.
-- ``recorded``: a failed create or update is recorded as such.
-- ``speed_up``: no garbage collection and no search for plugins in a program that runs for a second,
-  and a provider host that starts while the program is still loading.
-
-Several of these rely on internals of the SDK; tests/unit/test_runtime.py fails if another version
-of the SDK lacks them.
+Some of it relies on internals of the SDK; tests/unit/test_runtime.py fails if another version of
+the SDK lacks them.
 """
 
 import asyncio

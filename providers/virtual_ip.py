@@ -17,6 +17,7 @@ class VirtualIpProvider(ZoneSpecProvider):
     """Sets the zone's ENDPOINT, and ensures that only the leader holds the VIPs."""
 
     unaffected_by = frozenset({"keep_dumps", "zone_name"})
+    repeats_create = False
 
     def forecast(self, olds: Props, news: Props, changed: set[str]) -> Forecast:
         """Describe which addresses clients lose, and which they get."""

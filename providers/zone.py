@@ -99,10 +99,6 @@ class ZoneProvider(ZoneSpecProvider):
                     )
         return {"drift": _set_key(op, replace=False)}
 
-    def do_create_again(self, op: Operation[ZoneSpec]) -> Outputs:
-        """Continue from the observed state."""
-        return self.do_create(op)
-
     def do_read(self, op: Operation[ZoneSpec]) -> Outputs:
         """Check that the zone has a leader, or its one server answers, and that oneadmin has the
         stack's public key. Raises HostError if a lost server is back.

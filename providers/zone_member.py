@@ -32,10 +32,6 @@ class ZoneMemberProvider(Provider):
 
         return _outputs(op.spec, join(op.access, op.spec, _peers(op), op.run.known_zone))
 
-    def do_create_again(self, op: Operation[MemberSpec]) -> Outputs:
-        """Resume the join that failed."""
-        return self.do_create(op)
-
     def do_read(self, op: Operation[MemberSpec]) -> Outputs:
         """Read the SERVER_ID, and report the server's faults."""
         from procedures.membership.member_status import member_status

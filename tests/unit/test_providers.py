@@ -260,10 +260,7 @@ class Half(Probe):
         return self.adopted
 
     def do_create(self, op: Operation[Any]) -> dict[str, Any]:
-        self._fail(op.access, "create")
-
-    def do_create_again(self, op: Operation[Any]) -> dict[str, Any]:
-        self._fail(op.access, "create again")
+        self._fail(op.access, "create again" if op.olds else "create")
 
     def do_update(self, op: Operation[Any]) -> dict[str, Any]:
         self._fail(op.access, "update")
