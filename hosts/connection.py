@@ -161,9 +161,8 @@ class Connection:
         ``move`` is this machine's side: it copies until a deadline (monotonic), and returns whether
         it has copied everything. Raises HostError if it has not, or if the connection breaks.
         """
-        channel = self._channel(title)
-        deadline = time.monotonic() + timeout
-        with contextlib.closing(channel), self._lasting(title):
+        with contextlib.closing(self._channel(title)) as channel, self._lasting(title):
+            deadline = time.monotonic() + timeout
             self._start_as_root(channel, command)
             channel.settimeout(SILENCE)
             if not move(channel, deadline):
@@ -254,8 +253,7 @@ class Connection:
     def full_disks(self) -> str:
         """Return the mount points of full disks, in words; empty if none is full, or unknown."""
         try:
-            channel = self._transports.open_session()
-            with contextlib.closing(channel):
+            with contextlib.closing(self._transports.open_session()) as channel:
                 channel.exec_command(f"bash -c 'df -Pk {_WRITTEN} 2>/dev/null'")
                 deadline = time.monotonic() + CONNECT_TIMEOUT
                 table = answer.read_all(channel, channel.recv, deadline)

@@ -86,16 +86,6 @@ class SshSettings(Strict):
             parse_hops(value)
         return value
 
-    @property
-    def set_user(self) -> str | None:
-        """Return the login user, if the stack sets one."""
-        return self.user if "user" in self.model_fields_set else None
-
-    @property
-    def set_port(self) -> int | None:
-        """Return the SSH port, if the stack sets one."""
-        return self.port if "port" in self.model_fields_set else None
-
 
 class Host(Strict):
     """A front-end: its name, which the other front-ends use, too, and its addresses."""

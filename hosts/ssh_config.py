@@ -12,6 +12,8 @@ from hosts.errors import HostError
 from hosts.models import Host, SshSettings, parse_hops
 
 _STEP = "read the SSH client's configuration"
+_OPTIONS = {"user": "User", "port": "Port", "bastion": "ProxyJump"}
+"""What the stack may set of an SSH client's configuration: its settings and their options."""
 _MOST_HOPS = 8
 _DEEPEST = 16
 """OpenSSH's limit for nested Include."""
@@ -61,17 +63,13 @@ class _Reader:
             raise self._fault(getattr(error, "strerror", None) or str(error)) from None
 
     def login(self) -> Login:
-        settings, own = self._settings, self._host.ssh
+        settings = self._settings
         name, address = self._host.name, self._host.login_address
         alias = name if _names(self._text, name) else address
-        overrides: dict[str, Any] = {"HostName": address}
-        if user := own.user or settings.set_user:
-            overrides["User"] = user
-        if port := own.port or settings.set_port:
-            overrides["Port"] = port
-        if settings.bastion is not None:
-            overrides["ProxyJump"] = settings.bastion
-        options = self._lookup(alias, overrides)
+        common = settings.model_dump(include={*_OPTIONS}, exclude_unset=True)
+        given = {**common, **self._host.ssh.model_dump(exclude_none=True)}
+        overrides = {option: given[key] for key, option in _OPTIONS.items() if given.get(key)}
+        options = self._lookup(alias, {"HostName": address, **overrides})
         if settings.private_key is not None or settings.private_key_file is not None:
             options.pop("identityfile", None)
         user = options.get("user", settings.user)

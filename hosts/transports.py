@@ -41,8 +41,7 @@ class Transports:
         self._settings = settings
         self._known_login = login
         self._jump_hosts: list[Transports] = []
-        self._client: paramiko.SSHClient | None = None
-        self._further: list[paramiko.SSHClient] = []
+        self._clients: list[paramiko.SSHClient] = []
         self._refusal: tuple[float, HostError] | None = None
         self._host_key: paramiko.PKey | None = None
         """The host's key, once it was verified."""
@@ -56,19 +55,21 @@ class Transports:
     def first(self) -> paramiko.Transport:
         """Return the transport of the connection; connect if necessary. Raises HostError."""
         with self._lock:
-            if self._client is None or not _transport(self._client).is_active():
-                self._client = self._reconnect()
-            return _transport(self._client)
+            if not self._clients or not _transport(self._clients[0]).is_active():
+                self._clients[:1] = [self._reconnect()]
+            return _transport(self._clients[0])
 
     def open_session(self) -> paramiko.Channel:
         """Open a session; if MaxSessions is reached, on a further connection."""
-        transports = [self.first(), *self._further_transports()]
-        for transport in transports:
+        self.first()
+        with self._lock:
+            active = [client for client in self._clients if _transport(client).is_active()]
+        for client in active:
             with contextlib.suppress(paramiko.ChannelException):
-                return transport.open_session(timeout=CONNECT_TIMEOUT)
+                return session_of(client)
         client = self.connect()
         with self._lock:
-            self._further.append(client)
+            self._clients.append(client)
         return session_of(client)
 
     def connect(self) -> paramiko.SSHClient:
@@ -118,19 +119,11 @@ class Transports:
     def close(self) -> None:
         """Close all connections."""
         with self._lock:
-            for client in (self._client, *self._further):
-                if client is not None:
-                    client.close()
-            self._client = None
-            self._further.clear()
-            for jump_host in self._jump_hosts:
-                jump_host.close()
+            opened: list[paramiko.SSHClient | Transports] = [*self._clients, *self._jump_hosts]
+            for connection in opened:
+                connection.close()
+            self._clients.clear()
             self._jump_hosts.clear()
-
-    def _further_transports(self) -> list[paramiko.Transport]:
-        with self._lock:
-            found = [_transport(client) for client in self._further]
-        return [transport for transport in found if transport.is_active()]
 
     def _reconnect(self) -> paramiko.SSHClient:
         """Connect, but not again within RETRY_AFTER seconds after a failure."""
