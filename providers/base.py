@@ -11,7 +11,8 @@ Never rename a provider class without keeping the old name importable.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -108,31 +109,22 @@ class Provider(state.Inputs, dynamic.ResourceProvider):
 
     def create(self, props: dict[str, Any]) -> dynamic.CreateResult:
         """Create the resource, or adopt what exists."""
-        op = self._begin(props)
-        identifier = self.identifier(op.spec)
-        with (
-            runtime.recorded(
-                identifier,
-                lambda: (
-                    {**props, runtime.INCOMPLETE: runtime.CREATE}
-                    # Otherwise there is nothing to delete.
-                    if self.changes_hosts and op.access.changes.is_set()
-                    else None
-                ),
-            ),
-            progress.operation(state.urn_of(props), "create"),
-        ):
-            if self.is_adopted(op) and self.changes_hosts:
-                seen = self._observe(op)
-            else:
-                seen = self.do_create(op)
-            return dynamic.CreateResult(identifier, {**_inputs(props), **_printable(seen)})
+        with self._operation("create", props) as op:
+            identifier = self.identifier(op.spec)
+            partial = {**props, runtime.INCOMPLETE: runtime.CREATE}
+            changed = op.access.changes
+            # If it has changed nothing, there is nothing to delete.
+            with runtime.recorded(
+                identifier, lambda: self.changes_hosts and changed.is_set() and partial
+            ):
+                is_left = self.is_adopted(op) and self.changes_hosts
+                seen = self._observe(op) if is_left else self.do_create(op)
+                return dynamic.CreateResult(identifier, {**_inputs(props), **_printable(seen)})
 
     def read(self, id_: str, props: dict[str, Any]) -> dynamic.ReadResult:
         """Read the present outputs, and warn of each difference."""
         notes.refreshed.add(state.urn_of(props))
-        op = self._begin(props, reads=True)
-        with progress.operation(state.urn_of(props), "read"):
+        with self._operation("read", props) as op:
             seen = self.do_read(op)
         self._warn(props, "drift", seen)
         return dynamic.ReadResult(id_, {**props, **_printable(seen)})
@@ -142,21 +134,19 @@ class Provider(state.Inputs, dynamic.ResourceProvider):
         incomplete = olds.get(runtime.INCOMPLETE)
         kept = {runtime.INCOMPLETE: incomplete} if incomplete and runtime.observes() else {}
         key = runtime.PROVIDER_KEY
-        with runtime.recorded(
-            _id,
-            lambda: (
-                {**runtime.incomplete(olds, news), key: news[key]} if self.changes_hosts else None
+        with (
+            runtime.recorded(
+                _id,
+                lambda: self.changes_hosts and {**runtime.incomplete(olds, news), key: news[key]},
             ),
+            self._operation("update", news, olds) as op,
         ):
-            op = self._begin(news, olds)
-            with progress.operation(state.urn_of(news), "update"):
-                seen = self._update(op)
+            seen = self._update(op)
             return dynamic.UpdateResult({**_inputs(news), **_printable(seen), **kept})
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
         """Delete the resource, unless it no longer exists."""
-        op = self._begin(props)
-        with progress.operation(state.urn_of(props), "delete"):
+        with self._operation("delete", props) as op:
             if op.run.observes:
                 return
             try:
@@ -212,19 +202,23 @@ class Provider(state.Inputs, dynamic.ResourceProvider):
             further = "" if left else f"\n  see {DRIFT_PAGE}#{kind}"
             progress.warn(state.urn_of(props), f"{what}: {difference}{further}")
 
-    def _begin(
-        self, props: Props, olds: Props | None = None, *, reads: bool = False
-    ) -> Operation[Any]:
-        """Return an operation on the resource. This imports most modules."""
+    @contextmanager
+    def _operation(
+        self, what: str, props: Props, olds: Props | None = None
+    ) -> Iterator[Operation[Any]]:
+        """Begin an operation on the resource, and note its end. This imports most modules."""
         from providers import run_state
 
-        if not reads:
+        if what != "read":
             run_state.forget_survey()
         run = run_state.current()
         for properties in (olds or {}, props):
             run.note_recorded(state.all_hosts_of(self.modern(properties)))
-        access = run.access(progress.reporter(state.urn_of(props)))
-        return run_state.Operation(access, run, self.spec_of(props), props, olds or {})
+        urn = state.urn_of(props)
+        access = run.access(progress.reporter(urn))
+        op = run_state.Operation(access, run, self.spec_of(props), props, olds or {})
+        with progress.operation(urn, what):
+            yield op
 
     def former_specs(self, olds: Props) -> list[Any]:
         """Return all specs that may be applied: the last one, and those of failed updates since.

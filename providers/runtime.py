@@ -209,8 +209,8 @@ def widen(threads: int) -> None:
 
 
 @contextlib.contextmanager
-def recorded(identifier: str, outputs: Callable[[], Mapping[str, Any] | None]) -> Iterator[None]:
-    """Record an error that leaves this block, with these outputs of the resource; None: do not.
+def recorded(identifier: str, outputs: Callable[[], Mapping[str, Any] | bool]) -> Iterator[None]:
+    """Record an error that leaves this block, with these outputs of the resource; False: do not.
 
     The SDK's provider host answers an exception with its text alone. The engine then keeps the
     former record: a config that is put back looks like no change, whatever the failed update has
@@ -222,7 +222,7 @@ def recorded(identifier: str, outputs: Callable[[], Mapping[str, Any] | None]) -
     try:
         yield
     except Exception as error:
-        if (partial := outputs()) is not None:
+        if partial := outputs():
             setattr(error, _PARTIAL, (identifier, partial))
         raise
 

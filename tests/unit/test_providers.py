@@ -432,9 +432,9 @@ def test_a_front_end_that_left_the_config_is_known_by_the_state(
         props = {"spec": whole, "front_ends": listed}
     monkeypatch.setattr(run_state, "_current", None)
     monkeypatch.setattr(runtime, "_config", Config({}, "opennebula-ha"))
-    access = kind()._begin({**props, "urn": "urn:1"}).access
     entry = ServerEntry(1, "Front_End_1", "http://192.0.2.7:2633/RPC2")
-    assert [one.name for one in access.named((entry,))] == ["n1"]
+    with kind()._operation("update", {**props, "urn": "urn:1"}) as op:
+        assert [one.name for one in op.access.named((entry,))] == ["n1"]
 
 
 def test_a_new_name_only_for_etc_hosts_changes_no_other_front_end() -> None:

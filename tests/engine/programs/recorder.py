@@ -102,7 +102,7 @@ class Recorder(Provider):
         with (
             recorded(
                 f"id-{name}",
-                lambda: {**props, INCOMPLETE: CREATE} if Path(f"touched-{name}").exists() else None,
+                lambda: Path(f"touched-{name}").exists() and {**props, INCOMPLETE: CREATE},
             ),
             progress.operation(f"{URN}{name}", f"making {name}"),
         ):

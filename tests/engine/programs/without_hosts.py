@@ -23,9 +23,9 @@ def _replace() -> None:
     from providers import base  # noqa: PLC0415
 
     def record(provider: base.Provider, method: str, props: Mapping[str, Any]) -> dict[str, Any]:
-        run = provider._begin(props).run
         kind = type(provider).__name__.removesuffix("Provider")
-        known = {name: host.address for name, host in run.front_ends.items()}
+        with provider._operation(method, props) as op:
+            known = {name: host.address for name, host in op.run.front_ends.items()}
         with CALLS.open("a", encoding="utf-8") as file:
             file.write(json.dumps([method, kind, known]) + "\n")
         return {**base._inputs(props), **OUTPUTS.get(kind, {})}
