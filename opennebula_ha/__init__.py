@@ -83,11 +83,8 @@ class HighAvailableZone(zone.HighAvailableZone):
         addresses = Addresses(given) if given else None
         found = addresses.settings if addresses else settings.load()
         super().__init__(name, found, opts, addresses=addresses)
-        outputs = self.outputs()
-        self.endpoint = Output.from_input(outputs["endpoint"])
-        self.servers = Output.from_input(outputs["servers"])
-        self.backups = Output.from_input(outputs["backups"])
-        self.status = Output.from_input(outputs["status"])
+        for output, value in self.outputs().items():
+            setattr(self, output, Output.from_input(value))
 
 
 @contextmanager

@@ -212,12 +212,10 @@ def widen(threads: int) -> None:
 def recorded(identifier: str, outputs: Callable[[], Mapping[str, Any] | bool]) -> Iterator[None]:
     """Record an error that leaves this block, with these outputs of the resource; False: do not.
 
-    The SDK's provider host answers an exception with its text alone. The engine then keeps the
-    former record: a config that is put back looks like no change, whatever the failed update has
-    written, and a failed create has no record, so that it is never deleted. The engine's protocol
-    has an answer for this case: an ``ErrorResourceInitFailed`` among the details of the status
-    (pkg/resource/plugin, ``parseError``). The next ``up`` then updates the resource, whatever its
-    config is, or deletes it if it left the stack.
+    The SDK answers with the error's text alone. The engine then keeps the former record: a config
+    that is put back looks like no change, whatever was written, and a failed create is never
+    deleted. With an ``ErrorResourceInitFailed`` in the answer (pkg/resource/plugin, ``parseError``)
+    the next ``up`` updates the resource, whatever its config is, or deletes it if it left.
     """
     try:
         yield

@@ -42,10 +42,7 @@ class Inputs:
 
     @classmethod
     def spec_of(cls, props: Mapping[str, Any]) -> Any:
-        """Return the typed spec of a resource with these inputs or outputs.
-
-        Raises HostError for a state that has none.
-        """
+        """Return the typed spec in a resource's properties. Raises HostError if they lack it."""
         from procedures import specs
 
         kind: type[BaseModel] = getattr(specs, cls.spec_type)
@@ -100,10 +97,7 @@ def hosts_input(hosts: Mapping[str, Host]) -> dict[str, Any]:
 
 
 def hosts_of(props: Mapping[str, Any]) -> dict[str, Host]:
-    """Return the front-ends in the properties of a resource.
-
-    Raises HostError for a state that has none.
-    """
+    """Return the front-ends in a resource's properties. Raises HostError if they lack them."""
     from hosts.models import Host
 
     with reading(props):
