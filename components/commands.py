@@ -6,6 +6,7 @@ Imported only if the config has commands.
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from typing import Any
 
 from pulumi import Input, Resource, ResourceOptions, RunError
 from pulumi_command import remote
@@ -83,14 +84,7 @@ class Commands:
                 f"{PROJECT}:commands: {command.name} runs before the host key of {host.name} is"
                 f" verified: add the key to {PROJECT}:ssh host_keys or to known_hosts"
             )
-        return remote.ConnectionArgs(
-            host=login.address,
-            port=login.port,
-            user=login.user,
-            host_key=key,
-            proxy=self._proxy(login),
-            private_key=self._private_key(login),
-        )
+        return remote.ConnectionArgs(**self._place(login, key), proxy=self._proxy(login))
 
     def _proxy(self, login: Login) -> remote.ProxyConnectionArgs | None:
         if len(login.hops) > 1 or any(one.proxy_command for one in (login, *login.hops)):
@@ -105,13 +99,16 @@ class Commands:
             key = known_key(Host(name=hop.address, address=hop.address), hop.port, self._ssh)
         if key is None:
             raise RunError(f"{PROJECT}:ssh.bastion: no host key of {hop.address} in known_hosts")
-        return remote.ProxyConnectionArgs(
-            host=hop.address,
-            port=hop.port,
-            user=hop.user,
-            host_key=key,
-            private_key=self._private_key(hop),
-        )
+        return remote.ProxyConnectionArgs(**self._place(hop, key))
+
+    def _place(self, login: Login, key: Input[str]) -> dict[str, Any]:
+        return {
+            "host": login.address,
+            "port": login.port,
+            "user": login.user,
+            "host_key": key,
+            "private_key": self._private_key(login),
+        }
 
     def _private_key(self, login: Login) -> str | None:
         if self._ssh.private_key is not None:

@@ -48,6 +48,12 @@ PROVIDERS = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def empty_config(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_state, "_current", None)
+    monkeypatch.setattr(runtime, "_config", Config({}, "opennebula-ha"))
+
+
 class Probe(Provider):
     spec_type = "MemberSpec"
 
@@ -197,7 +203,7 @@ def test_any_other_error_keeps_its_traceback() -> None:
     assert "Traceback" in raising(KeyError("x"))
 
 
-def test_an_update_keeps_the_inputs_among_the_outputs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_update_keeps_the_inputs_among_the_outputs() -> None:
     class Done(Probe):
         def do_update(self, *_: Any) -> dict[str, Any]:
             return {"server_id": 3, "drift": []}
@@ -205,8 +211,6 @@ def test_an_update_keeps_the_inputs_among_the_outputs(monkeypatch: pytest.Monkey
         def do_read(self, *_: Any) -> dict[str, Any]:
             return {"drift": ["it is candidate"]}
 
-    monkeypatch.setattr(run_state, "_current", None)
-    monkeypatch.setattr(runtime, "_config", Config({}, "opennebula-ha"))
     outs = Done().update("id", inputs(), moved()).outs
     assert outs is not None
     assert outs == {
@@ -226,8 +230,6 @@ def test_the_last_warning_of_drift_says_where_to_read_on(monkeypatch: pytest.Mon
             return {"drift": ["this", "that"]}
 
     warnings: list[str] = []
-    monkeypatch.setattr(run_state, "_current", None)
-    monkeypatch.setattr(runtime, "_config", Config({}, "opennebula-ha"))
     monkeypatch.setattr(progress, "warn", lambda _, text: warnings.append(text))
     ProbeProvider().read("id", inputs())
     assert warnings == ["drift: this", "drift: that\n  see docs/drift.md#probe"]
@@ -275,12 +277,10 @@ class Half(Probe):
 
 
 @pytest.fixture
-def half(monkeypatch: pytest.MonkeyPatch) -> type[Half]:
+def half() -> type[Half]:
     class Mine(Half):
         pass
 
-    monkeypatch.setattr(run_state, "_current", None)
-    monkeypatch.setattr(runtime, "_config", Config({}, "opennebula-ha"))
     return Mine
 
 
@@ -348,13 +348,11 @@ def test_facts_of_preflight_are_used_once_by_the_installation(
         got.append(seen)
         return Installed("7.2.0", "debian 12", "m", "key", ())
 
-    monkeypatch.setattr(run_state, "_current", None)
     monkeypatch.setattr(
         "procedures.preflight.preflight.preflight",
         lambda *_, **__: Checked({"n1a1": seen}, frozenset()),
     )
     monkeypatch.setattr("procedures.install.install.install", installed)
-    monkeypatch.setattr(runtime, "_config", Config({}, "opennebula-ha"))
     installation = {**InstallationProvider.inputs_of(spec), "urn": ""}
     preflight_inputs = {
         **PreflightProvider.inputs_of(checked),
@@ -411,7 +409,7 @@ def test_a_state_with_the_whole_spec_in_one_input_still_loads(kind: type[Provide
 @pytest.mark.parametrize("form", ["now", "earlier"])
 @pytest.mark.parametrize("kind", PROVIDERS)
 def test_a_front_end_that_left_the_config_is_known_by_the_state(
-    kind: type[Provider], form: str, monkeypatch: pytest.MonkeyPatch
+    kind: type[Provider], form: str
 ) -> None:
     """Its entry in the zone may have any name: see ``named``."""
     gone = Host(name="n1", address="10.0.0.1", zone_server="Front_End_1")
@@ -430,8 +428,6 @@ def test_a_front_end_that_left_the_config_is_known_by_the_state(
     else:
         whole = spec.model_dump(mode="json", exclude_none=True)
         props = {"spec": whole, "front_ends": listed}
-    monkeypatch.setattr(run_state, "_current", None)
-    monkeypatch.setattr(runtime, "_config", Config({}, "opennebula-ha"))
     entry = ServerEntry(1, "Front_End_1", "http://192.0.2.7:2633/RPC2")
     with kind()._operation("update", {**props, "urn": "urn:1"}) as op:
         assert [one.name for one in op.access.named((entry,))] == ["n1"]
