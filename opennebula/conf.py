@@ -4,25 +4,13 @@
 file or in a vector, it is the first.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from opennebula.conf_grammar import (
-    END_OF_READING,
-    Attribute,
-    ConfError,
-    Value,
-    plain_text,
-    scan,
-    skip,
-)
+from opennebula.conf_grammar import END_OF_READING, Attribute, ConfError, plain_text, scan, skip
 
 Scalar = str | int | bool
 Vector = Mapping[str, Scalar]
-
-
-_Edit = tuple[int, int, str]
-"""Start and end of a part of the text, and what replaces it."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +85,7 @@ def replace(text: str, position: Position, source: str) -> str:
             return text[: value.start] + source + text[value.end :]
         if found.value is not None:
             return text
-        return _edited(text, _adding(text, found, [f"{position.key.upper()} = {source}"]))
+        return _with_key(text, found, f"{position.key.upper()} = {source}")
     if source.startswith("#") and text[: found.start].rpartition("\n")[2].strip():
         source = f"\n{source}"
     return text[: found.start] + source + text[found.end :]
@@ -112,10 +100,16 @@ def write(text: str, position: str | Position, value: Scalar | Vector) -> str:
     position = position if isinstance(position, Position) else Position(position)
     name = position.name.upper()
     found = _first(text, position)
-    if found is not None and isinstance(value, Mapping) and found.value is None:
-        return _merge(text, found, value)
+    present = None if found is None else _content(text, found)
+    if isinstance(value, Mapping) and isinstance(present, dict):
+        for key, item in value.items():
+            if present.get(key.upper()) != plain(item):
+                text = replace(text, Position(name, position.which, key), _format(key, item))
+        return text
     if found is not None and found.value is not None and not isinstance(value, Mapping):
-        return _edited(text, _replacing(text, found.value, name, value))
+        if present == plain(value):
+            return text
+        return text[: found.value.start] + _format(name, value) + text[found.value.end :]
     if isinstance(value, Mapping):
         body = ",\n".join(f"    {_written(key, item)}" for key, item in value.items())
         written = f"{name} = [\n{body}\n]"
@@ -134,11 +128,8 @@ def remove(text: str, position: str | Position) -> str:
         found = _first(text, position.whole)
         return text if found is None else _without_key(text, found, position.key.upper())
     for attribute in reversed(_all(text, position)):
-        end = attribute.end
-        while end < len(text) and text[end] in " \t":
-            end += 1
-        end += text.startswith("\n", end)
-        text = text[: attribute.start] + text[end:]
+        after = text[attribute.end :].lstrip(" \t").removeprefix("\n")
+        text = text[: attribute.start] + after
     return text
 
 
@@ -179,34 +170,18 @@ def _content(text: str, attribute: Attribute) -> str | dict[str, str]:
     return {name: plain_text(text, value) for name, value in attribute.keys.items()}
 
 
-def _merge(text: str, attribute: Attribute, vector: Vector) -> str:
-    edits: list[_Edit] = []
-    added: list[str] = []
-    for key, item in vector.items():
-        position = attribute.keys.get(key.upper())
-        if position is None:
-            added.append(_written(key, item))
-        else:
-            edits += _replacing(text, position, key, item)
-    if added:
-        edits += _adding(text, attribute, added)
-    return _edited(text, edits)
-
-
-def _adding(text: str, attribute: Attribute, added: Sequence[str]) -> list[_Edit]:
-    """Insert after the last pair, and after a comment on its line."""
+def _with_key(text: str, attribute: Attribute, pair: str) -> str:
+    """Insert a pair after the last one, and after a comment on its line."""
     if not attribute.pairs:
         at = attribute.end - 1
-        return [(at, at, " " + ", ".join(added) + " ")]
+        return f"{text[:at]} {pair} {text[at:]}"
     first, last = attribute.pairs[0], attribute.pairs[-1]
     margin = " " * (first.start - (text.rfind("\n", 0, first.start) + 1))
-    lines = f",\n{margin}".join(added)
-    at = last.value.end
+    at = end = last.value.end
     newline = text.find("\n", at, attribute.end)
-    comment = text[at:newline].strip() if newline >= 0 else ""
-    if comment.startswith("#"):
-        return [(at, at, ","), (newline, newline, f"\n{margin}{lines}")]
-    return [(at, at, f",\n{margin}{lines}")]
+    if newline >= 0 and text[at:newline].lstrip().startswith("#"):
+        end = newline
+    return f"{text[:at]},{text[at:end]}\n{margin}{pair}{text[end:]}"
 
 
 def _without_key(text: str, attribute: Attribute, key: str) -> str:
@@ -228,18 +203,6 @@ def _without_key(text: str, attribute: Attribute, key: str) -> str:
         else:
             text = text[:start] + text[end:]
         pairs = pairs[:index] + pairs[index + 1 :]
-    return text
-
-
-def _replacing(text: str, position: Value, name: str, value: Scalar) -> list[_Edit]:
-    if plain_text(text, position) == plain(value):
-        return []
-    return [(position.start, position.end, _format(name, value))]
-
-
-def _edited(text: str, edits: Sequence[_Edit]) -> str:
-    for start, end, new in sorted(edits, key=lambda edit: edit[0], reverse=True):
-        text = text[:start] + new + text[end:]
     return text
 
 

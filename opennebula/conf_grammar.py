@@ -17,8 +17,10 @@ from dataclasses import dataclass
 END_OF_READING = "]]>"
 """OpenNebula ignores the rest of a file from here."""
 
+_BLANKS = r"(?:[ \t\n]|#.*)*+"
+_SKIPPED = re.compile(_BLANKS)
 _NAME = re.compile(r"[A-Za-z0-9_]+")
-_EQUALS = re.compile(r"=[ \t]*")
+_EQUALS = re.compile(rf"{_BLANKS}=[ \t]*")
 _BARE = re.compile(r"[^=# \t\n,\[\]]+")
 _QUOTED = re.compile(r'"(?:\\"|[^"])*"')
 
@@ -104,29 +106,22 @@ def _pairs(text: str, opened: int) -> tuple[tuple[Pair, ...], int]:
 
 def skip(text: str, at: int) -> int:
     """Return the position after blanks and comments."""
-    while at < len(text):
-        if text[at] == "#":
-            newline = text.find("\n", at)
-            at = len(text) if newline < 0 else newline
-        elif text[at] in " \t\n":
-            at += 1
-        else:
-            break
-    return at
+    return _match(_SKIPPED, text, at, "").end()
 
 
 def _name(text: str, at: int) -> str:
-    found = _NAME.match(text, at)
-    if not found:
-        raise _fault(text, at, "an attribute's name")
-    return found.group()
+    return _match(_NAME, text, at, "an attribute's name").group()
 
 
 def _equals(text: str, at: int) -> int:
-    found = _EQUALS.match(text, skip(text, at))
+    return _match(_EQUALS, text, at, "'='").end()
+
+
+def _match(pattern: re.Pattern[str], text: str, at: int, expected: str) -> re.Match[str]:
+    found = pattern.match(text, at)
     if not found:
-        raise _fault(text, at, "'='")
-    return found.end()
+        raise _fault(text, at, expected)
+    return found
 
 
 def _value(text: str, at: int) -> Value:

@@ -59,10 +59,9 @@ def entries(setting: Any) -> list[Any] | None:
 def known_by(entry: Any) -> str:
     """Return the NAME or the value that identifies an entry; empty without one."""
     if isinstance(entry, Mapping):
-        ways = (
-            [REMOVE] if list(entry) == [REMOVE] else [key for key in entry if key.upper() == "NAME"]
-        )
-        entry = entry[ways[0]] if ways else None
+        removed = list(entry) == [REMOVE]
+        names = (item for key, item in entry.items() if removed or key.upper() == "NAME")
+        entry = next(names, None)
     return "" if entry is None or entry == [] else conf.plain(entry)
 
 

@@ -11,6 +11,6 @@ COMMENT = re.compile(
 )
 
 
-def comment(verb: str, content: Mapping[str, Any]) -> str:
+def comment(verb: str, content: Mapping[str, Any], column: int = 0) -> str:
     """Return such a comment as a line. ``verb``: added, changed or removed."""
-    return f"# opennebula-ha {verb}: {json.dumps(content, ensure_ascii=False)}\n"
+    return f"{' ' * column}# opennebula-ha {verb}: {json.dumps(content, ensure_ascii=False)}\n"

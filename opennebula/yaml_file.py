@@ -25,7 +25,6 @@ KeyPath = tuple[str, ...]
 
 _AFTER = re.compile(r"(?:\n[ \t]*(?:#[^\n]*)?)*\Z")
 """Comments and empty lines after a value, which PyYAML includes in it."""
-_NOTHING = object()
 
 
 @dataclass(frozen=True)
@@ -38,10 +37,6 @@ class _Position:
     start: int
     end: int
     node: yaml.Node
-
-    @property
-    def is_scalar(self) -> bool:
-        return isinstance(self.node, yaml.ScalarNode) and self.start < self.end
 
 
 def apply(text: str, wanted: Mapping[KeyPath, Any]) -> str:
@@ -67,32 +62,30 @@ def differences(before: str, after: str) -> tuple[str, ...]:
 
 def _applied(text: str, path: KeyPath, setting: Any) -> str:
     content = _parsed(read_yaml, text)
-    seen = _at(content, path)
-    if _same(seen, setting) or (seen is _NOTHING and setting is None):
+    if _canonical(_at(content, path)) == _canonical(setting):
         return text
     position = _find(text, path)
     if position is not None and setting is None:
-        line, end = text[position.line : position.end], text[position.end :]
-        comment, newline, after = end.partition("\n")
-        note = _note("removed", position.column, {"key": path, "was": line + comment + newline})
+        ending, newline, after = text[position.end :].partition("\n")
+        was = text[position.line : position.end] + ending + newline
+        note = comment("removed", {"key": path, "was": was}, position.column)
         return text[: position.line] + note + after
     if position is not None:
         written = _written(text, position, setting)
         was = text[position.colon : position.end]
-        note = _note("changed", position.column, {"key": path, "was": was})
+        note = comment("changed", {"key": path, "was": was}, position.column)
         return written[: position.line] + note + written[position.line :]
-    above = _at(content, path[:-1])
-    parent = _parent(text, path[:-1])
+    parent = _end_of_mapping(text, path[:-1])
     if parent is None:
         if len(path) == 1:
             raise ConfError("line 1: expected keys, each on a line of its own")
-        below = dict(above) if isinstance(above, Mapping) else {}
-        below[path[-1]] = setting
+        above = _at(content, path[:-1])
+        below = {**(above if isinstance(above, Mapping) else {}), path[-1]: setting}
         below = {key: item for key, item in below.items() if item is not None}
         return _applied(text, path[:-1], below)
     at, column = parent
-    key = f"{' ' * column}{_key(path[-1])}:{_value(setting, column)}\n"
-    return text[:at] + _note("added", column, {"key": path}) + key + text[at:]
+    key = f"{' ' * column}{_value(path[-1], column).strip()}:{_value(setting, column)}\n"
+    return text[:at] + comment("added", {"key": path}, column) + key + text[at:]
 
 
 def _restored(text: str) -> str:
@@ -125,14 +118,11 @@ def _read_note(note: re.Match[str]) -> tuple[KeyPath, str]:
         return (), ""
 
 
-def _note(verb: str, column: int, content: Mapping[str, Any]) -> str:
-    return " " * column + comment(verb, content)
-
-
 def _written(text: str, position: _Position, value: Any) -> str:
     """Return the text with that value. A comment after a scalar stays if the value is a scalar."""
     written = _value(value, position.column)
-    if position.is_scalar and not written.startswith("\n"):
+    is_scalar = isinstance(position.node, yaml.ScalarNode) and position.start < position.end
+    if is_scalar and not written.startswith("\n"):
         return text[: position.start] + written.lstrip() + text[position.end :]
     return text[: position.colon] + written + text[position.end :]
 
@@ -146,10 +136,6 @@ def _value(value: Any, column: int) -> str:
     return " " + _dump(value, default_style='"' if quoted else None).removesuffix("...\n").strip()
 
 
-def _key(key: str) -> str:
-    return _dump(key).removesuffix("...\n").strip()
-
-
 def _dump(value: Any, **options: Any) -> str:
     return str(yaml.safe_dump(_as_yaml(value), allow_unicode=True, width=10**6, **options))
 
@@ -160,19 +146,13 @@ def _as_yaml(value: Any) -> Any:
     return [_as_yaml(item) for item in value] if isinstance(value, list | tuple) else value
 
 
-def _same(value: Any, other: Any) -> bool:
-    return value is not _NOTHING and _canonical(value) == _canonical(other)
-
-
 def _canonical(value: Any) -> str:
     return json.dumps(_as_yaml(value), sort_keys=True, default=str)
 
 
 def _at(content: Any, path: KeyPath) -> Any:
     for key in path:
-        if not isinstance(content, Mapping) or key not in content:
-            return _NOTHING
-        content = content[key]
+        content = content.get(key) if isinstance(content, Mapping) else None
     return content
 
 
@@ -195,51 +175,49 @@ def _parsed(read: Callable[[str], T], text: str) -> T:
 
 
 def _find(text: str, path: KeyPath) -> _Position | None:
-    """Return the position of a key; None without it, or in a mapping in flow style."""
-    node, position = _parsed(compose, text), None
+    """Return the position of a key, or of the whole file if ``path`` is empty.
+
+    None without the key, or in a mapping in flow style.
+    """
+    root = _parsed(compose, text) or yaml.MappingNode("", [])
+    position = _Position(line=0, column=0, colon=0, start=0, end=len(text), node=root)
     for key in path:
-        if not isinstance(node, yaml.MappingNode) or node.flow_style:
-            return None
-        named = [pair for pair in node.value if pair[0].value == key]
+        named = [pair for pair in _pairs(position.node) or () if pair[0].value == key]
         if not named:
             return None
         # YAML uses the last one of several.
         position = _position(text, *named[-1])
-        node = position.node
     return position
+
+
+def _pairs(node: yaml.Node) -> list[tuple[yaml.Node, yaml.Node]] | None:
+    """Return the keys and values of a mapping in block style; None of any other node."""
+    is_block = isinstance(node, yaml.MappingNode) and not node.flow_style
+    return node.value if is_block else None
 
 
 def _position(text: str, name: yaml.Node, node: yaml.Node) -> _Position:
     start, end = node.start_mark.index, node.end_mark.index
     if isinstance(node, yaml.CollectionNode) and not node.flow_style:
-        end -= len(_after(text[start:end]))
-    elif end > start and text[end - 1] == "\n":
-        end = start + len(text[start:end].rstrip("\n"))
+        value = _AFTER.sub("", text[start:end], count=1)
+    else:
+        value = text[start:end].rstrip("\n")
     return _Position(
         line=name.start_mark.index - name.start_mark.column,
         column=name.start_mark.column,
         colon=text.index(":", name.end_mark.index) + 1,
         start=start,
-        end=end,
+        end=start + len(value),
         node=node,
     )
 
 
-def _after(text: str) -> str:
-    found = _AFTER.search(text)
-    return found.group() if found else ""
-
-
-def _parent(text: str, path: KeyPath) -> tuple[int, int] | None:
+def _end_of_mapping(text: str, path: KeyPath) -> tuple[int, int] | None:
     """Return where to insert a key into that mapping: the start of a line, and the column."""
-    if not path:
-        root = _parsed(compose, text)
-        if root is None or (isinstance(root, yaml.MappingNode) and not root.flow_style):
-            return len(text), root.start_mark.column if root else 0
-        return None
     position = _find(text, path)
-    node = position.node if position else None
-    if position is None or not isinstance(node, yaml.MappingNode) or node.flow_style:
+    pairs = _pairs(position.node) if position else None
+    if position is None or pairs is None:
         return None
     newline = text.find("\n", position.end)
-    return (len(text) if newline < 0 else newline + 1), node.start_mark.column
+    column = pairs[0][0].start_mark.column if pairs else 0
+    return (len(text) if newline < 0 else newline + 1), column
