@@ -1,22 +1,21 @@
-"""Check the addresses of front-ends and VIPs. Pure: values in, faults out."""
+"""Check the addresses of front-ends and VIPs. Pure: settings in, faults out."""
 
 import ipaddress
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any
 
 from opennebula import ports
 from settings.faults import of
-from settings.model import FrontEnd, FurtherVip, LeaderCheck
+from settings.model import FrontEnd, Settings
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
-def front_end_faults(values: Mapping[str, Any]) -> Iterator[str]:
+def front_end_faults(config: Settings) -> Iterator[str]:
     """Yield the faults in the number, names and addresses of the front-ends."""
-    front_ends: Mapping[str, FrontEnd] = values.get("frontends", {})
+    front_ends = config.frontends
     count = len(front_ends)
-    if count > 1 and count % 2 == 0 and not values.get("allow_even"):
+    if count > 1 and count % 2 == 0 and not config.allow_even:
         yield of(
             "frontends",
             f"{count} front-ends tolerate no more failures than {count - 1};"
@@ -28,7 +27,7 @@ def front_end_faults(values: Mapping[str, Any]) -> Iterator[str]:
     )
     for server in sorted(server for server, times in servers.items() if times > 1):
         yield of("frontends", f"several have zone_server {server}, which is one zone server")
-    for name in sorted(set(values.get("lost", [])) & set(front_ends)):
+    for name in sorted(front_ends.keys() & config.lost):
         yield of(f"frontends.{name}", "also listed under lost; remove it from one of them")
     seen: dict[ipaddress.IPv4Address, str] = {}
     for name, front_end in sorted(front_ends.items()):
@@ -62,27 +61,26 @@ def _is_no_host(address: IPAddress) -> bool:
     )
 
 
-def vip_faults(values: Mapping[str, Any]) -> Iterator[str]:
+def vip_faults(config: Settings) -> Iterator[str]:
     """Yield the faults of the VIPs."""
-    names = ("one_vip", "one_vip_cidr", "one_vip_if")
-    if any(name not in values for name in names):
+    front_ends = config.frontends
+    values = {name: getattr(config, name) for name in ("one_vip", "one_vip_cidr", "one_vip_if")}
+    if not values.keys() <= config.model_fields_set:
         return
-    front_ends: Mapping[str, FrontEnd] = values.get("frontends", {})
     of_their_own = {name for name, front_end in front_ends.items() if front_end.one_vip_if}
-    missing = [name for name in names if values[name] is None]
+    missing = [name for name, value in values.items() if value is None]
     if missing == ["one_vip_if"] and front_ends and len(of_their_own) == len(front_ends):
         missing = []
-    if 0 < len(missing) < len(names):
+    if 0 < len(missing) < len(values):
         for name in missing:
             yield of(name, "missing; one_vip, one_vip_cidr and one_vip_if go together")
-    first, prefix = values["one_vip"], values["one_vip_cidr"]
+    first, prefix = config.one_vip, config.one_vip_cidr
     if first is not None and prefix is not None:
         yield from _address_faults("one_vip", first, prefix, front_ends, of_their_own)
-    further: list[FurtherVip] = values.get("one_vips", [])
-    if further and first is None:
+    if config.one_vips and first is None:
         yield of("one_vips", "one_vip is missing: set the first VIP there")
     seen = {first}
-    for address in further:
+    for address in config.one_vips:
         if address.address in seen:
             yield of("one_vips", f"{address.address} is listed twice")
         seen.add(address.address)
@@ -95,18 +93,17 @@ def vip_faults(values: Mapping[str, Any]) -> Iterator[str]:
         yield from _address_faults("one_vips", address.address, address.cidr, front_ends, elsewhere)
 
 
-def leader_faults(values: Mapping[str, Any]) -> Iterator[str]:
+def leader_faults(config: Settings) -> Iterator[str]:
     """Yield the faults of keys that concern the leader, also where the stack has no HA zone."""
-    front_ends = values.get("frontends")
-    check: LeaderCheck = values.get("leader_check", LeaderCheck())
-    if check.port in ports.RESERVED:
-        yield of("leader_check.port", f"{check.port} is a port of OpenNebula's own")
-    if not front_ends or values.get("force_ha") or len(front_ends) > 1:
+    port = config.leader_check.port
+    if port in ports.RESERVED:
+        yield of("leader_check.port", f"{port} is a port of OpenNebula's own")
+    if not config.frontends or config.highly_available:
         return
     wanted = {
-        "one_vip": values.get("one_vip"),
-        "zone_endpoint": values.get("zone_endpoint"),
-        "leader_check": check.port,
+        "one_vip": config.one_vip,
+        "zone_endpoint": config.zone_endpoint,
+        "leader_check": port,
     }
     for key, value in wanted.items():
         if value is not None:

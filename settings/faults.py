@@ -1,6 +1,7 @@
 """Word the faults of values: the key, what is expected, and what was given instead."""
 
 import typing
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -101,6 +102,11 @@ def of_unknown(full: str) -> str | None:
     if namespace != PROJECT and key in Settings.model_fields and _close(namespace, [PROJECT]):
         return of(key, f"missing, but the config has {full}: write {PROJECT}:{key}")
     return None
+
+
+def repeated(names: Iterable[str]) -> list[tuple[str, int]]:
+    """Return each name that is listed more than once, and how often."""
+    return [(name, times) for name, times in Counter(names).items() if times > 1]
 
 
 def is_structure(annotation: Any) -> bool:

@@ -1,7 +1,7 @@
 """Turn the config, as Pulumi passes it to the program, into settings."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cache
 from types import MappingProxyType
 from typing import Annotated, Any
@@ -10,11 +10,10 @@ import pulumi
 from pulumi.runtime import config as runtime_config
 from pydantic import TypeAdapter, ValidationError
 
-from hosts.models import SshSettings
 from settings import written
 from settings.faults import of, of_kind, of_unknown, of_value, place_of
 from settings.forms import LATER
-from settings.model import PROJECT, SECRETS, Auth, Settings, declared_default, kind
+from settings.model import PROJECT, SECRETS, Settings, declared_default, kind
 from settings.rules import contradictions
 
 
@@ -97,11 +96,7 @@ def parse(
         except json.JSONDecodeError:
             if key not in misread:
                 faults.append(of_kind(key, own[key], field.annotation, secret=secret))
-    faults += [
-        of(key, f"must be a secret; pulumi config set --secret {key}")
-        for key in SECRETS
-        if key in own and not is_secret(f"{PROJECT}:{key}")
-    ]
+    config = Settings.model_construct(**{"frontends": {}, **values})
     faults += [
         of(
             key,
@@ -110,27 +105,29 @@ def parse(
         for key in sorted(own.keys() & Settings.model_fields.keys())
         if is_secret(f"{PROJECT}:{key}") and not _kept_as_secret(key)
     ]
-    ssh: SshSettings | None = values.get("ssh")
-    if ssh is not None and not is_secret(f"{PROJECT}:ssh"):
-        faults += [
-            of(f"ssh.{key}", f"must be a secret; pulumi config set --secret --path ssh.{key}")
-            for key in ("private_key", "sudo_password")
-            if getattr(ssh, key) is not None
-        ]
-    auth: Auth | None = values.get("auth")
-    if auth is not None and auth.ldap.passwords and not is_secret(f"{PROJECT}:auth"):
-        faults += [
-            of(
-                f"auth.ldap.config.{server}.:password",
-                "must be a secret; pulumi config set --secret --path"
-                f' \'auth.ldap.config["{server}"][":password"]\'',
-            )
-            for server in sorted(auth.ldap.passwords)
-        ]
-    faults += contradictions(values)
+    faults += _in_plaintext(config, own, is_secret)
+    faults += contradictions(config)
     if faults:
         raise SettingsError(faults)
-    return Settings.model_construct(**values)
+    return config
+
+
+def _in_plaintext(
+    config: Settings, own: Collection[str], is_secret: Callable[[str], bool]
+) -> Iterator[str]:
+    """Yield the fault of each secret that the stack does not keep encrypted."""
+    for key in SECRETS:
+        if key in own and not is_secret(f"{PROJECT}:{key}"):
+            yield of(key, f"must be a secret; pulumi config set --secret {key}")
+    for key in ("private_key", "sudo_password"):
+        if getattr(config.ssh, key) is not None and not is_secret(f"{PROJECT}:ssh"):
+            yield of(f"ssh.{key}", f"must be a secret; pulumi config set --secret --path ssh.{key}")
+    for server in sorted(config.auth.ldap.passwords) if not is_secret(f"{PROJECT}:auth") else ():
+        yield of(
+            f"auth.ldap.config.{server}.:password",
+            "must be a secret; pulumi config set --secret --path"
+            f' \'auth.ldap.config["{server}"][":password"]\'',
+        )
 
 
 def _with_addresses(front_ends: Any, addresses: Mapping[str, Any]) -> tuple[Any, list[str]]:
@@ -166,13 +163,7 @@ def _is_default(key: str, text: str) -> bool:
     if field is None or field.is_required():
         return False
     default = declared_default(field)
-    if isinstance(default, str):
-        return text == default
-    try:
-        # As texts: True equals 1.
-        return json.dumps(json.loads(text)) == json.dumps(default)
-    except json.JSONDecodeError:
-        return False
+    return text == (default if isinstance(default, str) else json.dumps(default))
 
 
 _HOW_TO_SET = {

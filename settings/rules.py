@@ -1,66 +1,67 @@
-"""Check what must hold between the keys of a stack's config. Pure: values in, faults out."""
+"""Check what must hold between the keys of a stack's config. Pure: settings in, faults out."""
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import SecretStr
 
-from hosts.models import SshSettings
 from opennebula import conf, managed_settings, ports
 from opennebula.ldap_auth import CHOICES
 from settings.addresses import front_end_faults, leader_faults, vip_faults
-from settings.faults import of
+from settings.faults import of, repeated
 from settings.forms import PUBLIC_KEY, said
-from settings.model import Auth, Backup, Command, Features, FrontEnd, Ssl
+from settings.model import Settings
 from settings.shares import storage_faults
 
 
-def contradictions(values: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the faults between keys whose own values are valid."""
-    yield from front_end_faults(values)
-    yield from vip_faults(values)
-    yield from leader_faults(values)
-    front_ends: Mapping[str, FrontEnd] = values.get("frontends", {})
-    available = values.get("force_ha") or len(front_ends) > 1
-    if values.get("db_backend") == "SQLite" and available:
+def contradictions(config: Settings) -> Iterator[str]:
+    """Yield the faults between keys whose own values are valid.
+
+    Only these are in ``model_fields_set`` of the config; the others have their defaults, and
+    ``frontends`` is empty.
+    """
+    yield from front_end_faults(config)
+    yield from vip_faults(config)
+    yield from leader_faults(config)
+    if config.db_backend == "SQLite" and config.highly_available:
         yield of(
             "db_backend",
             "SQLite cannot be replicated; set MariaDB, with convert_database: true if there are"
             " data, or use one front-end without force_ha",
         )
-    if values.get("db_backend") == "MariaDB" and values.get("db_password", 0) is None:
+    password = config.db_password
+    needs_password = {"db_backend", "db_password"} <= config.model_fields_set
+    if needs_password and config.db_backend == "MariaDB" and password is None:
         yield of("db_password", "missing; pulumi config set --secret db_password")
-    yield from _backup_faults(values)
-    yield from _ssh_faults(values)
-    yield from _secret_faults(values)
-    token: SecretStr | None = values.get("one_token")
+    yield from _backup_faults(config)
+    yield from _ssh_faults(config)
+    yield from _secret_faults(config)
+    token = config.one_token
     # Of a text that is no line, _secret_faults says so.
     if token is not None and not re.fullmatch(r"(?s)[^\s:]+:\S+|.*\n.*", token.get_secret_value()):
         yield of("one_token", "expected user:password without blanks, as in the customer's e-mail")
-    password: SecretStr | None = values.get("db_password")
     if password is not None and not conf.expressible(password.get_secret_value()):
         yield of("db_password", _INEXPRESSIBLE)
-    if "oneadmin" in values.get("ensure_keys_for", ()):
+    if "oneadmin" in config.ensure_keys_for:
         yield of("ensure_keys_for", "oneadmin's keys belong to the zone: remove it from the list")
-    yield from _command_faults(values)
-    yield from storage_faults(values)
-    for key in ("oned", "sched_rank"):
-        yield from _attributes_faults(key, values.get(key, {}))
-    yield from _listen_faults(values.get("oned", {}), available=available)
-    for name, value in sorted(values.get("sched_drs", {}).items()):
+    yield from _command_faults(config)
+    yield from storage_faults(config)
+    yield from _attributes_faults("oned", config.oned)
+    yield from _attributes_faults("sched_rank", config.sched_rank)
+    yield from _listen_faults(config)
+    for name, value in sorted(config.sched_drs.items()):
         if _has_null(value):
             yield of(f"sched_drs.{name}", "expected a value, not null; remove the key instead")
-    yield from _service_faults(values)
-    if "auth" in values:
-        yield from _auth_faults(values["auth"], values.get("oned", {}))
+    yield from _service_faults(config)
+    yield from _ssl_faults(config)
+    yield from _auth_faults(config)
 
 
-def _backup_faults(values: Mapping[str, Any]) -> Iterator[str]:
-    backup: Backup = values.get("backup", Backup())
+def _backup_faults(config: Settings) -> Iterator[str]:
+    backup = config.backup
     if backup.schedule is not None:
-        if values.get("db_backend") == "SQLite":
+        if config.db_backend == "SQLite":
             yield of("backup", "SQLite is not dumped; set db_backend: MariaDB")
         return
     for name, value in (("keep", backup.keep), ("copy_to", backup.copy_to)):
@@ -68,32 +69,27 @@ def _backup_faults(values: Mapping[str, Any]) -> Iterator[str]:
             yield of(f"backup.{name}", "there is no backup.schedule; set it, such as daily")
 
 
-def _ssh_faults(values: Mapping[str, Any]) -> Iterator[str]:
-    front_ends: Mapping[str, FrontEnd] = values.get("frontends", {})
-    users = {
-        f"frontends.{name}.ssh.user": front_end.ssh.user for name, front_end in front_ends.items()
-    }
-    ssh: SshSettings | None = values.get("ssh")
-    if ssh is not None:
-        users["ssh.user"] = ssh.user
-        if ssh.private_key is not None and ssh.private_key_file is not None:
-            yield of("ssh", "private_key and private_key_file exclude each other")
-        sudo = ssh.sudo_password
-        password = "set" if sudo is None else sudo.get_secret_value()
-        if not password or not password.isprintable():
-            yield of("ssh.sudo_password", _ONE_LINE)
-        if "\n" in str(ssh.private_key_file):
-            yield of("ssh.private_key_file", "expected the path of a key, not the key itself")
-        for name in sorted(ssh.host_keys.keys() - front_ends.keys() if front_ends else ()):
+def _ssh_faults(config: Settings) -> Iterator[str]:
+    ssh, front_ends = config.ssh, config.frontends
+    if ssh.private_key is not None and ssh.private_key_file is not None:
+        yield of("ssh", "private_key and private_key_file exclude each other")
+    if not _is_line(ssh.sudo_password):
+        yield of("ssh.sudo_password", _ONE_LINE)
+    if "\n" in str(ssh.private_key_file):
+        yield of("ssh.private_key_file", "expected the path of a key, not the key itself")
+    for name, key in sorted(ssh.host_keys.items()):
+        if front_ends and name not in front_ends:
             yield of(f"ssh.host_keys.{name}", "no such front-end in frontends")
-        for name, key in sorted(ssh.host_keys.items()):
-            if not PUBLIC_KEY.fullmatch(key):
-                yield of(
-                    f"ssh.host_keys.{name}",
-                    "expected a public key as ssh-keyscan prints it after the name, such as"
-                    f" ssh-ed25519 AAAA…, saw {said(key)}",
-                )
+        if not PUBLIC_KEY.fullmatch(key):
+            yield of(
+                f"ssh.host_keys.{name}",
+                "expected a public key as ssh-keyscan prints it after the name, such as"
+                f" ssh-ed25519 AAAA…, saw {said(key)}",
+            )
+    users = {"ssh.user": ssh.user}
     for name, front_end in sorted(front_ends.items()):
+        if front_end.ssh.user is not None:
+            users[f"frontends.{name}.ssh.user"] = front_end.ssh.user
         address = front_end.ssh.address
         if address is not None and not re.fullmatch(r"[A-Za-z0-9:][A-Za-z0-9.:-]*", address):
             yield of(
@@ -102,31 +98,33 @@ def _ssh_faults(values: Mapping[str, Any]) -> Iterator[str]:
                 f" {said(address)}",
             )
     for key_path, user in sorted(users.items()):
-        if user is not None and not re.fullmatch(r"[^\s-]\S*", user):
+        if not re.fullmatch(r"[^\s-]\S*", user):
             yield of(key_path, f"expected a user of the hosts, such as ubuntu, saw {said(user)}")
 
 
 _ONE_LINE = "expected one line of printable characters, not empty"
 
 
-def _secret_faults(values: Mapping[str, Any]) -> Iterator[str]:
+def _is_line(secret: SecretStr | None) -> bool:
+    """Tell whether a secret is one line, or not set."""
+    text = "not set" if secret is None else secret.get_secret_value()
+    return bool(text) and text.isprintable()
+
+
+def _secret_faults(config: Settings) -> Iterator[str]:
     for name in ("one_pass", "db_password", "one_token"):
-        secret: SecretStr | None = values.get(name)
-        text = "set" if secret is None else secret.get_secret_value()
-        if not text or not text.isprintable():
+        if not _is_line(getattr(config, name, None)):
             yield of(name, _ONE_LINE)
-        if name == "one_pass" and (" " in text or len(text.encode()) > 256):
-            yield of(name, "OpenNebula allows no spaces in a password, and at most 256 bytes")
+    password = getattr(config, "one_pass", SecretStr("")).get_secret_value()
+    if " " in password or len(password.encode()) > 256:
+        yield of("one_pass", "OpenNebula allows no spaces in a password, and at most 256 bytes")
 
 
-def _command_faults(values: Mapping[str, Any]) -> Iterator[str]:
-    commands: list[Command] = values.get("commands", [])
-    for name, times in Counter(command.name for command in commands).items():
-        if times > 1:
-            yield of("commands", f"{name} is listed {times} times; expected each name once")
-    front_ends = values.get("frontends")
-    for command in commands:
-        for host in sorted(set(command.hosts) - set(front_ends)) if front_ends else ():
+def _command_faults(config: Settings) -> Iterator[str]:
+    for name, times in repeated(command.name for command in config.commands):
+        yield of("commands", f"{name} is listed {times} times; expected each name once")
+    for command in config.commands:
+        for host in sorted({*command.hosts} - {*config.frontends} if config.frontends else ()):
             yield of("commands", f"{command.name} names {host}, which is not in frontends")
 
 
@@ -152,14 +150,15 @@ def _attributes_faults(of_file: str, values: Mapping[str, Any]) -> Iterator[str]
                     yield of(f"{key}.{part}".rstrip("."), _INEXPRESSIBLE)
 
 
-def _listen_faults(oned: Mapping[str, Any], *, available: bool) -> Iterator[str]:
-    for name, value in sorted(oned.items()):
+def _listen_faults(config: Settings) -> Iterator[str]:
+    for name, value in sorted(config.oned.items()):
         if name.upper() == "PORT" and str(value) not in ("None", str(ports.ONED)):
             yield of(
                 f"oned.{name}",
                 f"expected {ports.ONED}, at which servers, services and clients call oned",
             )
-        if available and name.upper() == "LISTEN_ADDRESS" and _LOOPBACK.fullmatch(str(value)):
+        is_listen_address = name.upper() == "LISTEN_ADDRESS" and config.highly_available
+        if is_listen_address and _LOOPBACK.fullmatch(str(value)):
             yield of(
                 f"oned.{name}",
                 "expected an address at which the other front-ends reach oned, such as 0.0.0.0",
@@ -169,20 +168,18 @@ def _listen_faults(oned: Mapping[str, Any], *, available: bool) -> Iterator[str]
 _LOOPBACK = re.compile(r"127\..*|::1|localhost")
 
 
-def _service_faults(values: Mapping[str, Any]) -> Iterator[str]:
-    features: Features | None = values.get("features")
-    if "ssl" in values:
-        yield from _ssl_faults(values["ssl"], features)
-    for entry in values.get("ntp", []):
+def _service_faults(config: Settings) -> Iterator[str]:
+    for entry in config.ntp:
         if not any(value for _, value in entry):
             yield of("ntp", "expected timezone, locale, pool or server in each entry")
-    for entry in values.get("gate_tproxy", []):
-        if not all(name.startswith(":") for name in entry) or _has_null(entry):
+    for proxy in config.gate_tproxy:
+        if not _are_symbols(proxy):
             yield of("gate_tproxy", "expected keys such as :service_port, each with a value")
 
 
-def _ssl_faults(ssl: Ssl, features: Features | None) -> Iterator[str]:
-    if ssl.is_on and features is not None and not features.gui:
+def _ssl_faults(config: Settings) -> Iterator[str]:
+    ssl = config.ssl
+    if ssl.is_on and not config.features.gui:
         yield of("ssl", "FireEdge is off: set features.gui: true, or remove ssl")
     key, certchain = ssl.paths
     if key == certchain:
@@ -204,11 +201,12 @@ _OF_OTHERS = ("/ca-certificates.crt", "/ca-bundle.crt", "/ca-bundle.pem", "/ca.k
 """The system's list of certificate authorities, and our own authority."""
 
 
-def _auth_faults(auth: Auth, oned: Mapping[str, Any]) -> Iterator[str]:
+def _auth_faults(config: Settings) -> Iterator[str]:
+    auth = config.auth
     servers, choice = auth.ldap.servers, auth.ldap.choice
     for name, server in sorted(servers.items()):
         key_path = f"auth.ldap.config.{name}"
-        if not server or not all(key.startswith(":") for key in server) or _has_null(server):
+        if not server or not _are_symbols(server):
             yield of(key_path, "expected keys such as :host and :base, each with a value")
     if auth.default == "ldap" and not servers:
         yield of("auth.ldap.config", "missing; auth.default is ldap: expected a server")
@@ -225,11 +223,11 @@ def _auth_faults(auth: Auth, oned: Mapping[str, Any]) -> Iterator[str]:
                 "expected a server of that name with a :mapping_filename of its own, such as"
                 f" {name}.yaml",
             )
-    for name, value in oned.items():
-        if auth.default == "ldap" and name.upper() == "DEFAULT_AUTH":
+    for name, value in config.oned.items() if auth.default == "ldap" else ():
+        if name.upper() == "DEFAULT_AUTH":
             yield of(f"oned.{name}", "also set by auth.default; remove one of them")
         listed = value.get("AUTHN", "ldap") if isinstance(value, Mapping) else "ldap"
-        if auth.default == "ldap" and name.upper() == "AUTH_MAD" and "ldap" not in str(listed):
+        if name.upper() == "AUTH_MAD" and "ldap" not in str(listed):
             yield of(f"oned.{name}.AUTHN", "expected ldap in the list: auth.default is ldap")
 
 
@@ -239,6 +237,11 @@ def _words(choice: Mapping[str, Any]) -> Iterator[str]:
         listed = list(value.values()) if isinstance(value, Mapping) else value
         for entry in listed if isinstance(listed, list) else [listed]:
             yield from (str(name) for name in (entry if isinstance(entry, list) else [entry]))
+
+
+def _are_symbols(entry: Mapping[str, Any]) -> bool:
+    """Tell whether all keys are symbols of Ruby, each with a value."""
+    return all(key.startswith(":") for key in entry) and not _has_null(entry)
 
 
 def _has_null(value: Any) -> bool:

@@ -2,13 +2,10 @@
 
 import posixpath
 import re
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
-from hosts.models import SshSettings
-from settings.faults import of
-from settings.model import Datastores, FrontEnd, Mount
+from settings.faults import of, repeated
+from settings.model import Mount, Settings
 from settings.places import (
     DATASTORES,
     KEEP_ELSEWHERE,
@@ -20,18 +17,15 @@ from settings.places import (
 )
 
 
-def storage_faults(values: Mapping[str, Any]) -> Iterator[str]:
+def storage_faults(config: Settings) -> Iterator[str]:
     """Yield the faults of fstab and ds."""
-    fstab: list[Mount] = values.get("fstab", [])
-    datastores: Datastores = values.get("ds", Datastores())
-    mounts = datastores.config.mounts
-    homes = list(_homes(values))
-    for path, times in Counter(mount.path for mount in fstab).items():
-        if times > 1:
-            yield of("fstab", f"{path} is listed {times} times; expected one entry per path")
-    for kind, times in Counter(mount.type for mount in mounts).items():
-        if times > 1:
-            yield of("ds.config.mounts", f"{kind} is listed {times} times; expected it once")
+    fstab, mounts = config.fstab, config.ds.config.mounts
+    homes = list(_homes(config))
+    paths = [mount.path for mount in fstab]
+    for path, times in repeated(paths):
+        yield of("fstab", f"{path} is listed {times} times; expected one entry per path")
+    for kind, times in repeated(mount.type for mount in mounts):
+        yield of("ds.config.mounts", f"{kind} is listed {times} times; expected it once")
     for index, share in enumerate(fstab):
         if why := why_not(share.path, places=homes):
             yield of(f"fstab.{index}.path", f"{why}: {MOUNT_ELSEWHERE}")
@@ -58,8 +52,8 @@ def storage_faults(values: Mapping[str, Any]) -> Iterator[str]:
             )
         elif why := why_not(mount.path, places=homes):
             yield of(key, f"{why}: {KEEP_ELSEWHERE}")
-    links = {f"{DATASTORES}/{number}" for number in datastores.links}
-    for path in sorted(links & {mount.path for mount in fstab}):
+    links = {f"{DATASTORES}/{number}" for number in config.ds.links}
+    for path in sorted(links & {*paths}):
         yield of("ds.config.mounts", f"{path} is also mounted by fstab; remove it from one of them")
 
 
@@ -69,12 +63,10 @@ def _is_bound(share: Mount) -> bool:
     return share.src.startswith("/") and bool(options & {"bind", "rbind"}) and "ro" not in options
 
 
-def _homes(values: Mapping[str, Any]) -> Iterator[Place]:
+def _homes(config: Settings) -> Iterator[Place]:
     """Yield the homes of the accounts that this stack logs in as, or creates keys for."""
-    ssh: SshSettings = values.get("ssh", SshSettings())
-    front_ends: Mapping[str, FrontEnd] = values.get("frontends", {})
-    users = {ssh.user, *values.get("ensure_keys_for", ())}
-    users |= {front_end.ssh.user for front_end in front_ends.values() if front_end.ssh.user}
+    users = {config.ssh.user, *config.ensure_keys_for}
+    users |= {front_end.ssh.user for front_end in config.frontends.values() if front_end.ssh.user}
     for user in sorted(users):
         why = f"is the home of {user}, with the keys that log in by SSH"
         yield Place(f"/home/{user}", why, inside=False)
