@@ -15,11 +15,27 @@ def _read(table: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[dict[str, A
     return {
         name: (
             {key: MISSING if value == "MISSING" else value for key, value in config.items()},
-            message.replace("{}", str(_value(config, message.partition(": ")[0]))),
+            _worded(message, config),
         )
         for message, configs in table.items()
         for name, config in configs.items()
     }
+
+
+def _worded(message: str, config: Any) -> str:
+    if message.startswith("KEY: "):
+        message = message.replace("KEY", _only_path(config), 1)
+    value = _value(config, message.partition(": ")[0])
+    return message.replace("{}", "null" if value is None else str(value) or "nothing")
+
+
+def _only_path(config: Any) -> str:
+    """Return the path of the only value."""
+    parts = []
+    while isinstance(config, dict | list) and len(config) == 1:
+        part, config = next(iter(config.items() if isinstance(config, dict) else enumerate(config)))
+        parts.append(str(part))
+    return ".".join(parts)
 
 
 def _value(config: Any, path: str) -> Any:

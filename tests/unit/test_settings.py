@@ -337,10 +337,6 @@ def test_the_stacks_in_the_repository_are_valid(path: Path) -> None:
     parse({key: v if isinstance(v, str) else json.dumps(v) for key, v in given.items()})
 
 
-def test_the_keys_of_oneadmin_are_the_zones_own() -> None:
-    assert faults(ensure_keys_for=["ubuntu", "oneadmin"])[0].startswith("ensure_keys_for: oneadmin")
-
-
 def test_shares_and_links_are_typed() -> None:
     share = {"src": "10.2.50.1:/nfs", "path": "/mnt/one", "fstype": "nfs", "owner": 1000}
     mounts = [{"type": "image", "path": "/mnt/one"}, {"type": "system", "path": "/mnt/s"}]

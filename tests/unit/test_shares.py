@@ -152,23 +152,6 @@ def test_shares_and_links_that_conflict_are_refused() -> None:
     parse(raw({**GOOD, **mounted("/var/lib/one/datastores/2"), **kept("/mnt/one")}))
 
 
-@pytest.mark.parametrize(
-    ("changes", "text"),
-    [
-        ({"src": "a b"}, "fstab.0.src: expected what to mount, without blanks and quotes"),
-        ({"src": "#nfs"}, "fstab.0.src: expected what to mount"),
-        ({"fstype": "nfs,x"}, "fstab.0.fstype: expected a type of file system, such as nfs"),
-        ({"opts": "rw relatime"}, "fstab.0.opts: expected options with commas and without blanks"),
-        ({"owner": "one admin"}, "fstab.0.owner: expected the name or number of an account"),
-        ({"mode": "rwx"}, 'fstab.0.mode: expected three octal digits in quotes, such as "0750"'),
-        ({"mode": "1777"}, "fstab.0.mode: expected three octal digits"),
-    ],
-)
-def test_the_fields_of_a_line_of_fstab_are_checked(changes: dict[str, Any], text: str) -> None:
-    (found,) = faults(**mounted("/mnt/one", **changes))
-    assert found.startswith(text)
-
-
 def test_all_errors_of_a_share_are_reported_at_once() -> None:
     assert [one.split(": ")[0] for one in faults(**mounted("/etc", mode="x", owner=-1))] == [
         *("fstab.0.path", "fstab.0.owner", "fstab.0.mode"),
