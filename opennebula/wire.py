@@ -8,7 +8,7 @@ import xml.parsers.expat
 import xmlrpc.client
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import pyone
 from pyone.bindings.supbind import GDSParseError
@@ -28,26 +28,10 @@ _UNREADABLE = (
 """Exceptions of pyone and of this program for a malformed response."""
 
 
-class _Connection(http.client.HTTPConnection):
-    """An HTTP connection over a stream, which the caller closes.
-
-    If the server ends the connection, http.client closes the socket before it reads the body. A
-    file of a real socket can still be read then; that of an SSH channel cannot.
-    """
+class _Response(io.RawIOBase):
+    """What a stream answers, in the form of a socket; limits its size and time."""
 
     def __init__(self, stream: Stream) -> None:
-        super().__init__("localhost")
-        self._stream = stream
-
-    def connect(self) -> None:
-        self.sock: Any = _OpenStream(self._stream)
-
-
-class _OpenStream(io.RawIOBase):
-    """A stream that ignores ``close``, and limits size and time of the response."""
-
-    def __init__(self, stream: Stream) -> None:
-        self.sendall = stream.sendall
         self._recv = stream.recv
         self._deadline = time.monotonic() + ANSWER
         self._left = MOST
@@ -71,9 +55,6 @@ class _OpenStream(io.RawIOBase):
         buffer[: len(data)] = data
         return len(data)
 
-    def close(self) -> None:
-        """Keep the stream open until the body is read: see ``_Connection``."""
-
 
 class Server(OneServerXRPC):  # type: ignore[misc]  # pyone has no types
     """pyone's client, with its HTTP requests on the caller's connection."""
@@ -84,11 +65,15 @@ class Server(OneServerXRPC):  # type: ignore[misc]  # pyone has no types
 
     def _do_request(self, method: str, params: tuple[Any, ...]) -> Any:
         stream = self._open_stream()
-        connection = _Connection(stream)
         try:
             body = xmlrpc.client.dumps(params, method, allow_none=True).encode()
-            connection.request("POST", "/RPC2", body, {"Content-Type": "text/xml"})
-            response = connection.getresponse()
+            head = (
+                "POST /RPC2 HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: identity\r\n"
+                f"Content-Length: {len(body)}\r\nContent-Type: text/xml\r\n\r\n"
+            )
+            stream.sendall(head.encode() + body)
+            response = http.client.HTTPResponse(cast(Any, _Response(stream)), method="POST")
+            response.begin()
             payload = response.read()
             if response.status != http.HTTPStatus.OK:
                 raise ApiError(f"{method}: HTTP status {response.status}")
