@@ -32,10 +32,8 @@ def front_end_faults(config: Settings) -> Iterator[str]:
     seen: dict[ipaddress.IPv4Address, str] = {}
     for name, front_end in sorted(front_ends.items()):
         address = front_end.address
-        if address is not None and address in seen:
-            yield of(f"frontends.{name}.address", f"{address} is the address of {seen[address]}")
-        if address is not None:
-            seen[address] = name
+        if address is not None and (other := seen.setdefault(address, name)) != name:
+            yield of(f"frontends.{name}.address", f"{address} is the address of {other}")
         if (
             name.split(".")[0] in _LOCAL
             or name.endswith(".localhost")

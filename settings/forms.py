@@ -96,14 +96,11 @@ def _a_check(name: str) -> str:
     return name
 
 
-def _an_address(text: str) -> str:
+def _ip_version(text: str) -> int | None:
     try:
-        ipaddress.ip_address(text)
+        return ipaddress.ip_address(text).version
     except ValueError:
-        raise ValueError(
-            f"expected an address of the host, such as 0.0.0.0, saw {said(text)}"
-        ) from None
-    return text
+        return None
 
 
 _UNIX_LINES = BeforeValidator(
@@ -126,16 +123,13 @@ def _of_front_end(value: Any) -> Any:
     if value is LATER:
         return None
     text = _as_text(value)
-    try:
-        version = ipaddress.ip_address(text).version
-    except ValueError:
-        if not re.fullmatch(r"[A-Za-z0-9.-]*[A-Za-z][A-Za-z0-9.-]*", text):
-            return text
+    version = _ip_version(text)
+    if version == 6:
+        why = "front-ends find each other by IPv4; only a VIP may be IPv6"
+    elif version is None and re.fullmatch(r"[A-Za-z0-9.-]*[A-Za-z][A-Za-z0-9.-]*", text):
         why = "write the address of that name, which the front-ends keep in /etc/hosts"
     else:
-        if version == 4:
-            return text
-        why = "front-ends find each other by IPv4; only a VIP may be IPv6"
+        return text
     raise ValueError(f"expected an IPv4 address, such as 10.2.50.10, saw {said(text)}: {why}")
 
 
@@ -342,7 +336,13 @@ Schedule = Annotated[
     ),
 ]
 CheckName = Annotated[str, AfterValidator(_a_check)]
-Listening = Annotated[str, AfterValidator(_an_address)]
+Listening = Annotated[
+    str,
+    _refused(
+        lambda text: _ip_version(text) is None,
+        "expected an address of the host, such as 0.0.0.0, saw {seen}",
+    ),
+]
 Scalar = str | int | float | bool
 
 

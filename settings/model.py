@@ -161,8 +161,8 @@ class Ldap(Strict):
     @classmethod
     def _with_secrets(cls, value: dict[str, Any]) -> dict[str, Any]:
         return {
-            name: {key: _hidden(key, item) for key, item in server.items()}
-            if isinstance(server, dict)
+            name: {**server, PASSWORD: SecretStr(str(server[PASSWORD]))}
+            if isinstance(server, dict) and server.get(PASSWORD) is not None
             else server
             for name, server in value.items()
         }
@@ -191,10 +191,6 @@ class Ldap(Strict):
             for name, server in self.config.items()
             if isinstance(server, dict) and isinstance(server.get(PASSWORD), SecretStr)
         }
-
-
-def _hidden(key: str, value: Any) -> Any:
-    return SecretStr(str(value)) if key == PASSWORD and value is not None else value
 
 
 class Auth(Strict):

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -97,7 +97,7 @@ def preflight(settings: Settings) -> specs.PreflightSpec:
         sets_clocks=any(entry.pool or entry.server for entry in settings.ntp),
         register_grpc=settings.register_grpc or None,
         prepared=_prepared(settings),
-        packages=next(_installations(settings)).packages,
+        packages=installations(settings)[0].packages,
     )
 
 
@@ -156,15 +156,11 @@ def data(settings: Settings) -> dict[str, Any]:
 
 def installations(settings: Settings) -> list[specs.InstallationSpec]:
     """Return what the config says of each front-end, in the order of their names."""
-    return list(_installations(settings))
-
-
-def _installations(settings: Settings) -> Iterator[specs.InstallationSpec]:
     entrance = _entrance(settings)
     gate = f"http://{in_url(entrance or min(settings.frontends))}:5030"
     hooks = specs.Hooks(leader=settings.leader_hook, follower=settings.follower_hook)
     names = {name: host.address for name, host in settings.hosts.items()}
-    return (
+    return [
         specs.InstallationSpec(
             host=host,
             version=settings.one_version,
@@ -200,7 +196,7 @@ def _installations(settings: Settings) -> Iterator[specs.InstallationSpec]:
             purge=settings.purge,
         )
         for name, host in settings.hosts.items()
-    )
+    ]
 
 
 def _bind(settings: Settings) -> dict[str, str]:
