@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opennebula import conf, managed_settings
-from opennebula.managed_settings import Setting
+from opennebula import conf
+from opennebula.managed_settings import Setting, apply, differences, known_by
 from tests.unit import oned_reader
 from tests.unit.oned_files import files
 from tests.unit.test_conf import changed
@@ -108,14 +108,14 @@ def without_notes(lines: list[str]) -> list[str]:
 
 @pytest.mark.parametrize(("wanted", "lines"), SETTINGS)
 def test_only_the_requested_attribute_changes(wanted: dict[str, Setting], lines: list[str]) -> None:
-    assert without_notes(changed(SAMPLE, managed_settings.apply(SAMPLE, wanted))) == lines
+    assert without_notes(changed(SAMPLE, apply(SAMPLE, wanted))) == lines
 
 
 @pytest.mark.parametrize(("wanted", "lines"), SETTINGS)
 def test_a_removed_attribute_gets_its_original_value(
     wanted: dict[str, Setting], lines: list[str]
 ) -> None:
-    back = managed_settings.apply(managed_settings.apply(SAMPLE, wanted), {})
+    back = apply(apply(SAMPLE, wanted), {})
     assert meaning(back) == meaning(SAMPLE)
     if "Debug_Level" not in str(wanted) and "KEEP': []" not in str(wanted):
         assert back == SAMPLE
@@ -126,10 +126,8 @@ def test_a_removed_attribute_gets_its_original_value(
 def test_earlier_settings_leave_nothing(
     earlier: dict[str, Setting], wanted: dict[str, Setting], lines: list[str], _: list[str]
 ) -> None:
-    direct = managed_settings.apply(SAMPLE, wanted)
-    assert meaning(
-        managed_settings.apply(managed_settings.apply(SAMPLE, earlier), wanted)
-    ) == meaning(direct)
+    direct = apply(SAMPLE, wanted)
+    assert meaning(apply(apply(SAMPLE, earlier), wanted)) == meaning(direct)
 
 
 def test_the_order_of_settings_and_their_keys_does_not_matter() -> None:
@@ -143,13 +141,11 @@ def test_the_order_of_settings_and_their_keys_does_not_matter() -> None:
         "ADDED": {"A": 1, "B": 2, "NAME": "x"},
         "PORT": 1,
     }
-    assert managed_settings.apply(SAMPLE, one) == managed_settings.apply(SAMPLE, other)
+    assert apply(SAMPLE, one) == apply(SAMPLE, other)
 
 
 def test_the_file_records_the_original_values() -> None:
-    written = managed_settings.apply(
-        SAMPLE, {"PORT": 2700, "DRIVER": [{"remove": "lxc"}], "NEW": 1}
-    )
+    written = apply(SAMPLE, {"PORT": 2700, "DRIVER": [{"remove": "lxc"}], "NEW": 1})
     assert [line for line in written.splitlines() if "opennebula-ha" in line] == [
         '# opennebula-ha changed: {"attribute": "PORT", "was": "PORT = 2633"}',
         '# opennebula-ha removed: {"attribute": "DRIVER", "which": "lxc", "was": "DRIVER = ['
@@ -160,36 +156,34 @@ def test_the_file_records_the_original_values() -> None:
 
 def test_other_manual_edits_are_kept() -> None:
     wanted: dict[str, Setting] = {"LOG": {"DEBUG_LEVEL": 5}, "NEW": 1}
-    by_hand = managed_settings.apply(SAMPLE, wanted).replace('"file"', '"syslog"') + "MINE = 1\n"
-    assert managed_settings.apply(by_hand, wanted) == by_hand
-    assert (
-        managed_settings.apply(by_hand, {}) == SAMPLE.replace('"file"', '"syslog"') + "MINE = 1\n"
-    )
+    by_hand = apply(SAMPLE, wanted).replace('"file"', '"syslog"') + "MINE = 1\n"
+    assert apply(by_hand, wanted) == by_hand
+    assert apply(by_hand, {}) == SAMPLE.replace('"file"', '"syslog"') + "MINE = 1\n"
 
 
 def test_an_attribute_that_has_the_value_already_keeps_it() -> None:
-    written = managed_settings.apply(SAMPLE, {"PORT": 2633})
-    assert managed_settings.apply(written, {}) == SAMPLE
+    written = apply(SAMPLE, {"PORT": 2633})
+    assert apply(written, {}) == SAMPLE
 
 
 def test_an_edited_setting_is_set_again_and_restored_to_the_original() -> None:
-    by_hand = managed_settings.apply(SAMPLE, {"PORT": 2700}).replace("PORT = 2700", "PORT = 1")
-    again = managed_settings.apply(by_hand, {"PORT": 2700})
+    by_hand = apply(SAMPLE, {"PORT": 2700}).replace("PORT = 2700", "PORT = 1")
+    again = apply(by_hand, {"PORT": 2700})
     assert conf.read(again, "PORT") == "2700"
-    assert managed_settings.apply(again, {}) == SAMPLE
+    assert apply(again, {}) == SAMPLE
 
 
 def test_a_deleted_setting_is_set_again() -> None:
     wanted: dict[str, Setting] = {"PORT": 2700, "LOG": {"DEBUG_LEVEL": 5}}
-    by_hand = conf.remove(conf.remove(managed_settings.apply(SAMPLE, wanted), "PORT"), "LOG")
-    again = managed_settings.apply(by_hand, wanted)
+    by_hand = conf.remove(conf.remove(apply(SAMPLE, wanted), "PORT"), "LOG")
+    again = apply(by_hand, wanted)
     assert (conf.read(again, "PORT"), conf.read(again, "LOG")) == ("2700", {"DEBUG_LEVEL": "5"})
-    assert conf.read(managed_settings.apply(again, {}), "PORT") == "2633"
+    assert conf.read(apply(again, {}), "PORT") == "2633"
 
 
 def test_an_invalid_note_is_a_comment() -> None:
     text = "# opennebula-ha changed: {PORT}\n# opennebula-ha added: {}\nPORT = 1\n"
-    assert managed_settings.apply(text, {}) == text
+    assert apply(text, {}) == text
 
 
 @pytest.mark.parametrize(
@@ -208,16 +202,14 @@ def test_an_invalid_note_is_a_comment() -> None:
 def test_differences_are_named_without_values(
     before: str, after: str, names: tuple[str, ...]
 ) -> None:
-    assert managed_settings.differences(before, after) == names
-    assert managed_settings.differences(after, before) == names
-    assert managed_settings.differences(before, before) == ()
+    assert differences(before, after) == names
+    assert differences(after, before) == names
+    assert differences(before, before) == ()
 
 
 def test_a_setting_that_left_the_config_differs_by_name() -> None:
-    written = managed_settings.apply(
-        SAMPLE, {"DRIVER": [{"remove": "lxc"}], "LOG": {"SYSTEM": "std"}}
-    )
-    assert managed_settings.differences(written, managed_settings.apply(written, {})) == (
+    written = apply(SAMPLE, {"DRIVER": [{"remove": "lxc"}], "LOG": {"SYSTEM": "std"}})
+    assert differences(written, apply(written, {})) == (
         "DRIVER[lxc]",
         "LOG/SYSTEM",
     )
@@ -236,7 +228,7 @@ ENTRIES = (
 )
 ANY_SETTINGS: Any = st.dictionaries(
     NAMES,
-    VALUES | KEYS | st.lists(ENTRIES, max_size=3, unique_by=managed_settings.known_by),
+    VALUES | KEYS | st.lists(ENTRIES, max_size=3, unique_by=known_by),
     max_size=3,
 )
 
@@ -253,13 +245,13 @@ def meaning(text: str) -> dict[str, list[Any]]:
 def test_applying_settings_twice_changes_nothing_more(
     text: str, wanted: dict[str, Setting]
 ) -> None:
-    once = managed_settings.apply(text, wanted)
-    assert managed_settings.apply(once, wanted) == once
+    once = apply(text, wanted)
+    assert apply(once, wanted) == once
 
 
 @given(files(), ANY_SETTINGS)
 def test_no_setting_leaves_a_trace(text: str, wanted: dict[str, Setting]) -> None:
-    back = managed_settings.apply(managed_settings.apply(text, wanted), {})
+    back = apply(apply(text, wanted), {})
     assert meaning(back) == meaning(text)
     assert "opennebula-ha" not in back
 
@@ -268,5 +260,5 @@ def test_no_setting_leaves_a_trace(text: str, wanted: dict[str, Setting]) -> Non
 def test_only_the_last_settings_count(
     text: str, earlier: dict[str, Setting], wanted: dict[str, Setting]
 ) -> None:
-    applied = managed_settings.apply(managed_settings.apply(text, earlier), wanted)
-    assert meaning(applied) == meaning(managed_settings.apply(text, wanted))
+    applied = apply(apply(text, earlier), wanted)
+    assert meaning(applied) == meaning(apply(text, wanted))

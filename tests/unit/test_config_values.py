@@ -16,7 +16,7 @@ from settings.forms import WORDS
 from settings.model import SECRETS, base
 from tests.runs import examples
 from tests.unit.bad_configs import CANARY
-from tests.unit.test_settings import GOOD, faults, raw
+from tests.unit.test_settings import GOOD, faults, good, raw
 
 NEEDED = {key: GOOD[key] for key in ("one_version", "one_pass", "db_password", "frontends")}
 SYSTEM_NAMES = {
@@ -101,7 +101,7 @@ ACCEPTED: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("changes", ACCEPTED, ids=str)
 def test_common_values_are_accepted(changes: dict[str, Any]) -> None:
-    parse(raw({**GOOD, **changes}))
+    good(**changes)
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_the_example_in_a_message_is_valid(pattern: str) -> None:
 
 
 def test_a_mirrors_password_is_set_where_the_message_says() -> None:
-    parse(raw({**GOOD, "repository": {"url": "https://mirror/repo"}, "one_token": "user:pass"}))
+    good(repository={"url": "https://mirror/repo"}, one_token="user:pass")
 
 
 # Every key

@@ -19,10 +19,9 @@ from procedures.specs import (
 from providers import state
 from providers.installation import InstallationProvider
 from providers.preflight import PreflightProvider
-from settings import Settings, parse
 from settings.specs import installations, preflight, zone
 from tests.unit.bad_configs import CANARY, MISSING
-from tests.unit.test_settings import GOOD, raw
+from tests.unit.test_settings import GOOD, good
 
 DYNAMIC = "pulumi-python:dynamic/opennebula:"
 TOKEN = f"user:{CANARY}-4"
@@ -120,7 +119,7 @@ class Graph:
 
 def build(**changes: Any) -> Graph:
     """Build the program's graph for the good config with these changes."""
-    stack: Settings = parse(raw({**GOOD, "one_token": TOKEN, "auth": AUTH, **changes}))
+    stack = good(**{"one_token": TOKEN, "auth": AUTH, **changes})
     monitor = _Monitor()
     mocks.set_mocks(_Mocks(), project="opennebula-ha", stack="lab", preview=False, monitor=monitor)
     found: dict[str, Any] = {}
@@ -215,14 +214,14 @@ def test_preflight_has_all_front_ends_and_their_settings(graph: Graph) -> None:
         "n1a3": ["eth0"],
     }
     assert (spec.version, spec.ensure_hosts) == ("7.2", True)
-    assert preflight(parse(raw({**GOOD, "ensure_hosts": False}))).ensure_hosts is False
-    assert preflight(parse(raw({**GOOD, **ALONE}))).vips == {}
+    assert preflight(good(ensure_hosts=False)).ensure_hosts is False
+    assert preflight(good(**ALONE)).vips == {}
     assert spec.reachable == spec.features == ("gui", "flow", "gate", "form")
-    local = preflight(parse(raw({**GOOD, "flow_bind_addr": "127.0.0.1"})))
+    local = preflight(good(flow_bind_addr="127.0.0.1"))
     assert (local.features, local.reachable) == (spec.features, ("gui", "gate", "form"))
     assert not spec.sets_clocks
-    assert preflight(parse(raw({**GOOD, "ntp": [{"pool": "pool.ntp.org"}]}))).sets_clocks
-    assert not preflight(parse(raw({**GOOD, "ntp": [{"timezone": "UTC"}]}))).sets_clocks
+    assert preflight(good(ntp=[{"pool": "pool.ntp.org"}])).sets_clocks
+    assert not preflight(good(ntp=[{"timezone": "UTC"}])).sets_clocks
 
 
 HOOK = {"leader_hook": "/usr/local/sbin/lead"}
@@ -256,7 +255,7 @@ SHARE = {"fstab": [{"src": "nas:/one", "path": "/mnt/one", "fstype": "nfs"}]}
 def test_preflight_knows_what_operators_prepare(
     changes: dict[str, Any], prepared: dict[str, Any]
 ) -> None:
-    assert preflight(parse(raw({**GOOD, **changes}))).prepared == PreparedSpec(**prepared)
+    assert preflight(good(**changes)).prepared == PreparedSpec(**prepared)
 
 
 @pytest.mark.parametrize(
@@ -342,7 +341,7 @@ def test_no_secret_of_the_config_reaches_the_engine(graph: Graph) -> None:
 def test_secrets_are_inputs_only_as_secret_fingerprints(
     graph: Graph, kind: str, name: str, keys: tuple[str, ...]
 ) -> None:
-    fingerprint = parse(raw({**GOOD, "one_token": TOKEN, "auth": AUTH})).fingerprint(*keys)
+    fingerprint = good(one_token=TOKEN, auth=AUTH).fingerprint(*keys)
     for one in graph.resources.values():
         assert (fingerprint in one.wire) == one.key.startswith((f"{kind} ", "Preflight "))
         if fingerprint in one.wire:
@@ -398,11 +397,11 @@ def test_another_front_end_changes_only_host_names_of_the_others() -> None:
         "n1a4": {"address": "10.2.50.13"},
         "n1a5": {"address": "10.2.50.14"},
     }
-    before = {one.host.name: one for one in installations(parse(raw(GOOD)))}
-    after = {one.host.name: one for one in installations(parse(raw({**GOOD, "frontends": more})))}
+    before = {one.host.name: one for one in installations(good())}
+    after = {one.host.name: one for one in installations(good(frontends=more))}
     for name, one in before.items():
         assert after[name].model_copy(update={"names": one.names}) == one
-    assert zone(parse(raw({**GOOD, "frontends": more}))) == zone(parse(raw(GOOD)))
+    assert zone(good(frontends=more)) == zone(good())
 
 
 def test_a_front_end_may_have_its_own_interface_for_the_vip() -> None:
@@ -410,7 +409,7 @@ def test_a_front_end_may_have_its_own_interface_for_the_vip() -> None:
         {"address": "FD00:2:50::0086", "cidr": 64},
         {"address": "192.0.2.9", "cidr": 24, "interface": "eth1", "interfaces": {"n1a3": "ens4"}},
     ]
-    settings = parse(raw({**GOOD, "one_vips": further}))
+    settings = good(one_vips=further)
     places = {
         one.host.name: [f"{vip.interface} {vip.address}/{vip.prefix}" for vip in one.vips]
         for one in installations(settings)
@@ -427,7 +426,7 @@ IPV6 = {"one_vip": "fd00:2:50::86", "one_vip_cidr": 64}
 
 
 def test_the_first_vip_is_the_endpoint_of_clients() -> None:
-    settings = parse(raw({**GOOD, **IPV6, "one_vips": [{"address": "10.2.50.86", "cidr": 24}]}))
+    settings = good(**IPV6, one_vips=[{"address": "10.2.50.86", "cidr": 24}])
     spec, one = zone(settings), installations(settings)[0]
     assert (spec.endpoint, spec.has_entrance) == ("http://[fd00:2:50::86]:2633/RPC2", True)
     assert (one.gate_endpoint, one.entrance) == ("http://[fd00:2:50::86]:5030", "fd00:2:50::86")
@@ -439,11 +438,11 @@ NO_VIP = {"one_vip": MISSING, "one_vip_cidr": MISSING, "one_vip_if": MISSING}
 
 
 def test_without_a_vip_clients_use_a_front_end() -> None:
-    settings = parse(raw({**GOOD, **ALONE, "force_ha": True}))
+    settings = good(**ALONE, force_ha=True)
     spec, one = zone(settings), installations(settings)[0]
     assert (spec.vips, spec.endpoint, spec.has_entrance) == ((), "http://n1:2633/RPC2", False)
     assert (one.hooks, one.entrance) == (Hooks(), "")
-    assert installations(parse(raw({**GOOD, **ALONE})))[0].hooks is None
+    assert installations(good(**ALONE))[0].hooks is None
 
 
 def test_behind_a_load_balancer_clients_use_the_balancer() -> None:
@@ -455,19 +454,19 @@ def test_behind_a_load_balancer_clients_use_the_balancer() -> None:
     graph = build(**NO_VIP, **behind)
     assert "VirtualIp zone" in graph.kinds()
     assert graph.outputs["status"]["vip_holder"] is None
-    assert zone(parse(raw({**GOOD, **NO_VIP, **behind}))).endpoint == behind["zone_endpoint"]
-    one = installations(parse(raw({**GOOD, **NO_VIP, **behind})))[0]
+    assert zone(good(**NO_VIP, **behind)).endpoint == behind["zone_endpoint"]
+    one = installations(good(**NO_VIP, **behind))[0]
     assert (one.gate_endpoint, one.entrance) == ("http://[fd00::1]:5030", "fd00::1")
     assert (one.hooks, one.leader_check) == (Hooks(leader="/srv/lead"), 2636)
 
 
 def test_dumps_on_a_timer_are_no_part_of_other_stacks() -> None:
-    bare = installations(parse(raw(GOOD)))[0]
+    bare = installations(good())[0]
     assert "backup" not in bare.model_dump_json()
     given = {"schedule": "*-*-* 03:00", "copy_to": "/mnt/backups"}
-    timed = installations(parse(raw({**GOOD, "keep_dumps": 4, "backup": given})))[0]
+    timed = installations(good(keep_dumps=4, backup=given))[0]
     assert timed.backup == BackupSpec(**given, keep=4)
-    timed = installations(parse(raw({**GOOD, "backup": {**given, "keep": 30}})))[0]
+    timed = installations(good(backup={**given, "keep": 30}))[0]
     inputs = InstallationProvider.inputs_of(timed)
     assert {key: value for key, value in inputs.items() if key.startswith("backup")} == {
         "backup.schedule": "*-*-* 03:00",
@@ -479,11 +478,11 @@ def test_dumps_on_a_timer_are_no_part_of_other_stacks() -> None:
 
 def test_an_earlier_state_has_one_vip_at_most() -> None:
     vip = {"address": "10.2.50.86", "prefix": 24, "interface": "eth0"}
-    of_now = zone(parse(raw(GOOD)))
+    of_now = zone(good())
     given = of_now.model_dump(exclude={"vips", "has_entrance"})
     assert ZoneSpec.model_validate({**given, "vip": vip}).vips == of_now.vips
     assert ZoneSpec.model_validate({**given, "vip": None}).vips == ()
-    checked = preflight(parse(raw(GOOD)))
+    checked = preflight(good())
     old = {**checked.model_dump(mode="json"), "vips": {"n1a1": vip}}
     assert PreflightSpec.model_validate(old).vips == {"n1a1": checked.vips["n1a1"]}
 

@@ -26,7 +26,7 @@ from settings.forms import LATER
 from tests.unit.bad_configs import MISSING
 from tests.unit.test_commands import AFTER, BEFORE, SSH
 from tests.unit.test_graph import Graph, _Mocks, _Monitor, build
-from tests.unit.test_settings import GOOD, raw
+from tests.unit.test_settings import GOOD, good, raw
 
 SECRETS = ("one_pass", "db_password", "ssh")
 RICH = {
@@ -79,7 +79,7 @@ def test_commands_name_the_stack_that_the_cli_has_selected(
 
 
 def test_known_addresses_are_checked_as_those_of_the_config() -> None:
-    assert parse(raw(without_addresses()), addresses=ADDRESSES) == parse(raw(GOOD))
+    assert parse(raw(without_addresses()), addresses=ADDRESSES) == good()
     wrong = {"n1a1": "10.2.50.86", "n1a2": "10.2.50.300", "n1a3": None}
     assert faults(wrong) == [
         "frontends.n1a3.address: the program passed none",
@@ -114,7 +114,7 @@ def test_commands_get_the_addresses_of_the_program(monkeypatch: pytest.MonkeyPat
     with pytest.raises(SettingsError, match=r"n1a1\.address: missing"):
         settings()
     monkeypatch.setenv(stack.ADDRESSES, json.dumps(ADDRESSES))
-    assert settings() == parse(raw(GOOD))
+    assert settings() == good()
     monkeypatch.setenv(stack.ADDRESSES, "n1a1")
     with pytest.raises(SettingsError, match="expected JSON of front-ends to addresses, saw n1a1"):
         settings()

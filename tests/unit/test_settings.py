@@ -46,17 +46,22 @@ def front_ends(*addresses: str) -> dict[str, Any]:
     return {f"n{number}": {"address": address} for number, address in enumerate(addresses, 1)}
 
 
+def good(**changes: Any) -> Settings:
+    """Return the settings of the good config with these changes."""
+    return parse(raw({**GOOD, **changes}))
+
+
 def faults(**changes: Any) -> list[str]:
     """Return the faults of the good config with these changes."""
     with pytest.raises(SettingsError) as caught:
-        parse(raw({**GOOD, **changes}))
+        good(**changes)
     assert CANARY not in str(caught.value)
     assert all(fault.startswith(f"{PROJECT}:") for fault in caught.value.faults)
     return [fault.removeprefix(f"{PROJECT}:") for fault in caught.value.faults]
 
 
 def test_a_good_config_is_one_typed_object() -> None:
-    stack = parse(raw(GOOD))
+    stack = good()
     assert stack.one_vip == ipaddress.IPv4Address("10.2.50.86")
     assert stack.one_pass.get_secret_value() == f"{CANARY}-1"
     assert stack.highly_available
@@ -90,7 +95,7 @@ def test_missing_keys_have_defaults() -> None:
 
 def test_the_order_of_the_front_ends_does_not_matter() -> None:
     turned = dict(reversed(GOOD["frontends"].items()))
-    assert list(parse(raw({**GOOD, "frontends": turned})).hosts) == list(parse(raw(GOOD)).hosts)
+    assert list(good(frontends=turned).hosts) == list(good().hosts)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +110,7 @@ def test_the_order_of_the_front_ends_does_not_matter() -> None:
 def test_a_common_word_as_a_secret_is_a_warning_without_the_word(
     secrets: dict[str, str], named: list[str]
 ) -> None:
-    said = list(cautions(parse(raw({**GOOD, **secrets}))))
+    said = list(cautions(good(**secrets)))
     assert [text.split()[0] for text in said] == named
     for text, value in zip(said, secrets.values(), strict=True):
         assert value.lower() not in text.lower()
@@ -113,7 +118,7 @@ def test_a_common_word_as_a_secret_is_a_warning_without_the_word(
 
 
 def test_config_of_other_projects_is_ignored() -> None:
-    assert parse({**raw(GOOD), "aws:region": "eu", "pulumi:tags": "{}"}) == parse(raw(GOOD))
+    assert parse({**raw(GOOD), "aws:region": "eu", "pulumi:tags": "{}"}) == good()
 
 
 @pytest.mark.parametrize("name", BAD)
@@ -144,13 +149,13 @@ def test_a_further_vip_may_be_in_another_subnet_of_its_interface() -> None:
     ]
     there = {"n1a1": "eth1", "n1a3": "eth1"}
     for given in ({**elsewhere, "interface": "eth1"}, {**elsewhere, "interfaces": there}):
-        parse(raw({**GOOD, "one_vips": [given]}))
+        good(one_vips=[given])
 
 
 def test_a_vip_may_be_a_single_address_outside_every_subnet() -> None:
-    parse(raw({**GOOD, "one_vip": "192.0.2.9", "one_vip_cidr": 32}))
+    good(one_vip="192.0.2.9", one_vip_cidr=32)
     named = {name: {**one, "one_vip_if": "eth0"} for name, one in GOOD["frontends"].items()}
-    parse(raw({**GOOD, "one_vip": "192.0.2.9", "frontends": named}))
+    good(one_vip="192.0.2.9", frontends=named)
 
 
 @pytest.mark.parametrize(
@@ -164,7 +169,7 @@ def test_a_vip_may_be_a_single_address_outside_every_subnet() -> None:
 )
 def test_an_even_zone_is_accepted_if_the_config_allows_it(count: int, said: list[str]) -> None:
     listed = front_ends(*(f"10.2.50.{number}" for number in range(1, count + 1)))
-    stack = parse(raw({**GOOD, "frontends": listed, "allow_even": True}))
+    stack = good(frontends=listed, allow_even=True)
     found = list(cautions(stack))
     assert [text.startswith(start) for text, start in zip(found, said, strict=True)] == [
         True for _ in said
@@ -179,7 +184,7 @@ def test_a_front_end_may_set_its_registration_and_login_address() -> None:
             "ssh": {"address": "n1.mgmt.example.org"},
         }
     }
-    (host,) = parse(raw({**GOOD, "frontends": given, "force_ha": True})).hosts.values()
+    (host,) = good(frontends=given, force_ha=True).hosts.values()
     assert (host.zone_server, host.address, host.login_address) == (
         "10.9.0.1",
         "10.2.50.1",
@@ -189,7 +194,7 @@ def test_a_front_end_may_set_its_registration_and_login_address() -> None:
 
 def test_interfaces_on_all_front_ends_replace_the_common_one() -> None:
     everywhere = {name: {**one, "one_vip_if": "ens3"} for name, one in GOOD["frontends"].items()}
-    stack = parse(raw({**GOOD, "frontends": everywhere, "one_vip_if": MISSING}))
+    stack = good(frontends=everywhere, one_vip_if=MISSING)
     assert stack.one_vip_if is None
 
 
@@ -270,13 +275,13 @@ def test_an_ldap_password_in_plaintext_is_refused() -> None:
     assert stack.auth.ldap.passwords == {"a": f"{CANARY}-5"}
     assert stack.auth.ldap.servers == {"a": {":host": "b"}}
     number = {"ldap": {"config": {":order": ["a"], "a": {":host": "b", ":password": 123}}}}
-    assert parse(raw({**GOOD, "auth": number})).auth.ldap.passwords == {"a": "123"}
+    assert good(auth=number).auth.ldap.passwords == {"a": "123"}
     assert CANARY not in repr(stack) + stack.fingerprint()
-    assert stack.fingerprint() != parse(raw(GOOD)).fingerprint()
+    assert stack.fingerprint() != good().fingerprint()
 
 
 def test_no_secret_shows_in_any_text_of_the_settings() -> None:
-    stack = parse(raw({**GOOD, "one_token": f"user:{CANARY}", "ssh": {"private_key": CANARY}}))
+    stack = good(one_token=f"user:{CANARY}", ssh={"private_key": CANARY})
     for text in (repr(stack), str(stack), stack.model_dump_json(), repr(stack.hosts)):
         assert CANARY not in text
     assert CANARY not in stack.fingerprint()
@@ -340,7 +345,7 @@ def test_the_stacks_in_the_repository_are_valid(path: Path) -> None:
 def test_shares_and_links_are_typed() -> None:
     share = {"src": "10.2.50.1:/nfs", "path": "/mnt/one", "fstype": "nfs", "owner": 1000}
     mounts = [{"type": "image", "path": "/mnt/one"}, {"type": "system", "path": "/mnt/s"}]
-    stack = parse(raw({**GOOD, "fstab": [share], "ds": {"config": {"mounts": mounts}}}))
+    stack = good(fstab=[share], ds={"config": {"mounts": mounts}})
     assert (stack.fstab[0].owner, stack.fstab[0].group) == ("1000", "9869")
     assert stack.ds.links == {"1": "/mnt/one"}
 

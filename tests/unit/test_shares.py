@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from procedures.specs import MountSpec
-from settings import parse
 from settings.places import PLACES, why_not
 from settings.specs import preflight
 from tests.unit.bad_configs import CANARY
+from tests.unit.sandbox import Sandbox
 from tests.unit.test_family_scripts import DEBIAN, host
-from tests.unit.test_settings import GOOD, faults, raw
+from tests.unit.test_settings import faults, good
 
 SHARE = {"src": "10.2.50.1:/nfs", "path": "/mnt/one", "fstype": "nfs"}
 
@@ -82,12 +82,12 @@ def test_no_share_or_datastore_hides_what_the_host_needs(path: str) -> None:
 
 @pytest.mark.parametrize("path", [*USED, *BELOW])
 def test_a_share_may_have_any_other_path(path: str) -> None:
-    parse(raw({**GOOD, **mounted(path), **WHO}))
+    good(**mounted(path), **WHO)
 
 
 @pytest.mark.parametrize("path", USED)
 def test_a_datastore_may_have_any_other_path(path: str) -> None:
-    parse(raw({**GOOD, **kept(path), **WHO}))
+    good(**kept(path), **WHO)
 
 
 def test_no_parent_folder_of_a_needed_path_may_be_used() -> None:
@@ -132,10 +132,10 @@ def test_a_bind_mount_does_not_expose_system_folders(src: str, opts: str) -> Non
 
 
 def test_other_bind_mounts_and_devices_are_accepted() -> None:
-    parse(raw({**GOOD, **mounted("/mnt/one", src="/usr/share", fstype="none", opts="bind,ro")}))
-    parse(raw({**GOOD, **mounted("/mnt/one", src="/srv/one", fstype="none", opts="bind")}))
-    parse(raw({**GOOD, **mounted("/mnt/one", src="/dev/vdb1", fstype="xfs")}))
-    parse(raw({**GOOD, **mounted("/mnt/one", src="//nas/a\\040b$", fstype="cifs")}))
+    good(**mounted("/mnt/one", src="/usr/share", fstype="none", opts="bind,ro"))
+    good(**mounted("/mnt/one", src="/srv/one", fstype="none", opts="bind"))
+    good(**mounted("/mnt/one", src="/dev/vdb1", fstype="xfs"))
+    good(**mounted("/mnt/one", src="//nas/a\\040b$", fstype="cifs"))
 
 
 def test_shares_and_links_that_conflict_are_refused() -> None:
@@ -149,7 +149,7 @@ def test_shares_and_links_that_conflict_are_refused() -> None:
         "ds.config.mounts: /var/lib/one/datastores/1 is also mounted by fstab; remove it from one"
         " of them"
     ]
-    parse(raw({**GOOD, **mounted("/var/lib/one/datastores/2"), **kept("/mnt/one")}))
+    good(**mounted("/var/lib/one/datastores/2"), **kept("/mnt/one"))
 
 
 def test_all_errors_of_a_share_are_reported_at_once() -> None:
@@ -162,7 +162,7 @@ def test_all_errors_of_a_share_are_reported_at_once() -> None:
 def test_a_password_among_the_options_is_refused_and_not_shown(opts: str) -> None:
     (found,) = faults(**mounted("/mnt/one", fstype="cifs", opts=opts))
     assert found.startswith("fstab.0.opts: ")
-    parse(raw({**GOOD, **mounted("/mnt/one", fstype="cifs", opts="credentials=/etc/one-share")}))
+    good(**mounted("/mnt/one", fstype="cifs", opts="credentials=/etc/one-share"))
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,7 @@ def test_what_is_mounted_must_be_there_before_the_installation() -> None:
     ]
     links = [{"type": "image", "path": "/mnt/a/i"}, {"type": "file", "path": "/srv/files"}]
     ds = {"mode": "shared", "config": {"mounts": links}}
-    prepared = preflight(parse(raw({**GOOD, "fstab": fstab, "ds": ds}))).prepared
+    prepared = preflight(good(fstab=fstab, ds=ds)).prepared
     assert prepared is not None
     assert prepared.sources == ("/srv/files", "/srv/one")
     assert prepared.servers == ("files 445", "nfs1 2049")
@@ -213,15 +213,17 @@ exit 32
 """
 
 
-def test_a_share_is_tried_in_a_namespace_of_its_own(tmp_path: Path) -> None:
+def with_programs(tmp_path: Path, **programs: str) -> Sandbox:
+    """Make a host with these programs, and one that mounts NFS."""
     one = host(tmp_path, DEBIAN)
-    for name, text in {
-        "unshare": TRIAL,
-        "mount.nfs": "",
-        "findmnt": '#!/bin/bash\n[ "$2" = nfs1:/three ]',
-    }.items():
+    for name, text in {**programs, "mount.nfs": ""}.items():
         one.file(f"bin/{name}", text)
         (one.root / "bin" / name).chmod(0o755)
+    return one
+
+
+def test_a_share_is_tried_in_a_namespace_of_its_own(tmp_path: Path) -> None:
+    one = with_programs(tmp_path, unshare=TRIAL, findmnt='#!/bin/bash\n[ "$2" = nfs1:/three ]')
     shares = ("nfs ro nfs1:/one", "nfs ro nfs1:/two", "nfs ro nfs1:/three", "cifs ro //smb/one")
     lines = "\n".join(shares)
     output = one.call("prepared", f"shares='{lines}'; tell refused \"$(refused_shares)\"")
@@ -232,13 +234,7 @@ def test_a_share_is_tried_in_a_namespace_of_its_own(tmp_path: Path) -> None:
 
 
 def test_a_host_that_cannot_try_a_share_is_not_refused(tmp_path: Path) -> None:
-    one = host(tmp_path, DEBIAN)
-    for name, text in {
-        "unshare": "#!/bin/bash\necho 'unshare: unshare failed: Operation not permitted'\nexit 1",
-        "mount.nfs": "",
-        "findmnt": "#!/bin/bash\nexit 1",
-    }.items():
-        one.file(f"bin/{name}", text)
-        (one.root / "bin" / name).chmod(0o755)
+    refuses = "#!/bin/bash\necho 'unshare: unshare failed: Operation not permitted'\nexit 1"
+    one = with_programs(tmp_path, unshare=refuses, findmnt="#!/bin/bash\nexit 1")
     text = "shares='nfs ro nfs1:/one'; tell refused \"$(refused_shares)\""
     assert one.call("prepared", text).values["refused"] == ""
