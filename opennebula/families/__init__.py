@@ -8,20 +8,11 @@ roles/database and helper/fstab.
 from collections.abc import Iterator
 
 from opennebula.families.debian import DEBIAN
-from opennebula.families.family import Distribution, Family, Platform, Release, series
+from opennebula.families.family import Family, Platform, series
 from opennebula.families.redhat import REDHAT
 from opennebula.families.suse import SUSE
 
-__all__ = [
-    "FAMILIES",
-    "Distribution",
-    "Family",
-    "Platform",
-    "Release",
-    "UnsupportedError",
-    "platform",
-    "series",
-]
+__all__ = ["FAMILIES", "Family", "Platform", "UnsupportedError", "platform", "series"]
 
 FAMILIES = (DEBIAN, REDHAT, SUSE)
 

@@ -19,36 +19,6 @@ from tests.unit.bad_configs import CANARY
 from tests.unit.test_settings import GOOD, faults, good, raw
 
 NEEDED = {key: GOOD[key] for key in ("one_version", "one_pass", "db_password", "frontends")}
-SYSTEM_NAMES = {
-    "db_owner": {
-        "root": "root is MariaDB's administrator on the host, and would lose its rights",
-        "ROOT": "ROOT is MariaDB's administrator",
-        "mysql": "mysql is an account of MariaDB's own",
-        "PUBLIC": "PUBLIC is a word of MariaDB's own",
-        "None": "None is a word of MariaDB's own",
-    },
-    "db_name": {
-        "mysql": "mysql is a database of MariaDB's own",
-        "MySQL": "MySQL is a database of MariaDB's own",
-        "information_schema": "is a database of MariaDB's own",
-        "INFORMATION_SCHEMA": "is a database of MariaDB's own",
-        "performance_schema": "is a database of MariaDB's own",
-        "sys": "sys is a database of MariaDB's own",
-        "test": "test is open to every account of a MariaDB as it was installed",
-        "test_one": "test_one is open to every account",
-    },
-}
-
-
-@pytest.mark.parametrize(
-    ("key", "name", "why"),
-    [(k, n, w) for k, names in SYSTEM_NAMES.items() for n, w in names.items()],
-)
-def test_the_systems_accounts_and_databases_are_refused(key: str, name: str, why: str) -> None:
-    (found,) = faults(**{key: name})
-    assert found.startswith(f"{key}: expected ")
-    assert "of OpenNebula's own, such as " in found
-    assert why in found
 
 
 @pytest.mark.parametrize("key", ["db_owner", "db_name"])
@@ -125,19 +95,6 @@ def test_a_front_end_has_a_name_and_address_usable_by_the_others(name: str, addr
         f"{PROJECT}:frontends.{name}: expected a name and an address that the other front-ends can"
         " use"
     ]
-
-
-def test_an_error_names_the_value_and_the_allowed_values() -> None:
-    assert faults(keep_dumps=0) == ["keep_dumps: expected 1 or more, saw 0"]
-    assert faults(force_ha="yes") == ["force_ha: expected true or false, saw yes"]
-    assert faults(db_backend="mysql") == ["db_backend: expected 'MariaDB' or 'SQLite', saw mysql"]
-    assert faults(zone_name="\t") == [
-        "zone_name: expected a name of at most 128 characters on one line, without quotes,"
-        ' backslashes, <, > and &, such as OpenNebula, saw "\\t"'
-    ]
-    share = {"src": "10.2.50.1:/one", "path": "/mnt/one", "fstype": "nfs", "mode": 488}
-    assert faults(fstab=[share]) == ["fstab.0.mode: expected text in quotes, saw 488"]
-    assert faults(db_name="x" * 99)[0].endswith(f", saw {'x' * 60}…")
 
 
 def test_a_misspelt_key_is_named_at_any_place() -> None:
