@@ -9,13 +9,7 @@ import yaml
 
 MOST = 1 << 20
 """Characters of a YAML file, and of what its aliases stand for. OpenNebula's have some thousand."""
-
-
 _TOO_LARGE = f"expected at most {MOST >> 20} MiB of YAML, with its aliases"
-
-
-class _BegunError(Exception):
-    """The first element begins: no document type can follow."""
 
 
 def refuse_doctype(text: str | bytes) -> None:
@@ -25,8 +19,7 @@ def refuse_doctype(text: str | bytes) -> None:
     """
     parser = expat.ParserCreate()
     parser.StartDoctypeDeclHandler = _refuse
-    parser.StartElementHandler = _begun
-    with contextlib.suppress(_BegunError, expat.ExpatError):
+    with contextlib.suppress(expat.ExpatError):
         parser.Parse(text)
 
 
@@ -72,7 +65,3 @@ def _weigh(node: yaml.Node, known: dict[yaml.Node, int]) -> int:
 
 def _refuse(*_: object) -> NoReturn:
     raise ValueError("XML with a document type")
-
-
-def _begun(*_: object) -> NoReturn:
-    raise _BegunError

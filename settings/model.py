@@ -517,7 +517,7 @@ def base(annotation: Any) -> Any:
     return annotation
 
 
-def is_model(annotation: Any) -> bool:
+def is_model(annotation: Any) -> typing.TypeGuard[type[BaseModel]]:
     """Tell whether that type is a model, whose values are objects with known keys."""
     return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 

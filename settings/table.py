@@ -186,8 +186,7 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
     """Return the model that the values of this type are, or are made of."""
     found = base(annotation)
     if is_model(found):
-        model: type[BaseModel] = found
-        return model
+        return found
     parts = (_model_in(argument) for argument in typing.get_args(found))
     return next((model for model in parts if model), None)
 
