@@ -7,7 +7,7 @@ file or in a vector, it is the first.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from opennebula.conf_grammar import END_OF_READING, Attribute, ConfError, plain_text, scan, skip
+from opennebula.conf_grammar import END_OF_READING, Attribute, ConfError, scan, skip
 
 Scalar = str | int | bool
 Vector = Mapping[str, Scalar]
@@ -40,7 +40,7 @@ def attributes(text: str) -> list[tuple[str, str | dict[str, str]]]:
 
     Raises ConfError where the text does not follow the grammar.
     """
-    return [(attribute.name, _content(text, attribute)) for attribute in scan(text)]
+    return [(attribute.name, attribute.content) for attribute in scan(text)]
 
 
 def read(text: str, name: str) -> str | dict[str, str] | None:
@@ -49,7 +49,7 @@ def read(text: str, name: str) -> str | dict[str, str] | None:
     Raises ConfError where the text does not follow the grammar.
     """
     found = _first(text, Position(name))
-    return None if found is None else _content(text, found)
+    return None if found is None else found.content
 
 
 def section(text: str, name: str) -> dict[str, str]:
@@ -100,7 +100,7 @@ def write(text: str, position: str | Position, value: Scalar | Vector) -> str:
     position = position if isinstance(position, Position) else Position(position)
     name = position.name.upper()
     found = _first(text, position)
-    present = None if found is None else _content(text, found)
+    present = None if found is None else found.content
     if isinstance(value, Mapping) and isinstance(present, dict):
         for key, item in value.items():
             if present.get(key.upper()) != plain(item):
@@ -148,26 +148,17 @@ def expressible(value: Scalar) -> bool:
 
 def _all(text: str, position: Position) -> list[Attribute]:
     """Return all such attributes. Reads the whole text, so that any fault in it is an error."""
-    named = [attribute for attribute in list(scan(text)) if attribute.name == position.name.upper()]
-    if position.which is None:
-        return named
-    return [
-        attribute for attribute in named if _known_by(_content(text, attribute)) == position.which
-    ]
+    found = []
+    for attribute in scan(text):
+        content = attribute.content
+        known_by = content if isinstance(content, str) else content.get("NAME")
+        if attribute.name == position.name.upper() and position.which in (None, known_by):
+            found.append(attribute)
+    return found
 
 
 def _first(text: str, position: Position) -> Attribute | None:
     return next(iter(_all(text, position)), None)
-
-
-def _known_by(content: str | Mapping[str, str]) -> str | None:
-    return content if isinstance(content, str) else content.get("NAME")
-
-
-def _content(text: str, attribute: Attribute) -> str | dict[str, str]:
-    if attribute.value is not None:
-        return plain_text(text, attribute.value)
-    return {name: plain_text(text, value) for name, value in attribute.keys.items()}
 
 
 def _with_key(text: str, attribute: Attribute, pair: str) -> str:

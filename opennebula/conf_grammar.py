@@ -31,11 +31,12 @@ class ConfError(ValueError):
 
 @dataclass(frozen=True)
 class Value:
-    """The position of a value: ``text[start:end]``, quotes included."""
+    """A value, which is at ``text[start:end]``, quotes included."""
 
     start: int
     end: int
-    quoted: bool = False
+    plain: str
+    """The value without quotes."""
 
 
 @dataclass(frozen=True)
@@ -63,11 +64,12 @@ class Attribute:
         """The values of a vector by key. Of several pairs with one key, the first counts."""
         return {pair.name: pair.value for pair in reversed(self.pairs)}
 
-
-def plain_text(text: str, value: Value) -> str:
-    """Return a value without quotes."""
-    raw = text[value.start : value.end]
-    return (raw[1:-1] if value.quoted else raw).replace('\\"', '"')
+    @property
+    def content(self) -> str | dict[str, str]:
+        """The value, or those of a vector by key."""
+        if self.value is not None:
+            return self.value.plain
+        return {name: value.plain for name, value in self.keys.items()}
 
 
 def scan(text: str) -> Iterator[Attribute]:
@@ -131,14 +133,14 @@ def _value(text: str, at: int) -> Value:
     # Like the lexer, take the longer match: a quoted text directly followed by more is not quoted.
     quoted, bare = _QUOTED.match(text, at), _BARE.match(text, at)
     if quoted and (bare is None or quoted.end() >= bare.end()):
-        return Value(at, quoted.end(), quoted=True)
+        return Value(at, quoted.end(), quoted.group()[1:-1].replace('\\"', '"'))
     if text.startswith('"', at):
         raise _fault(text, at, "a value that ends with its closing quote")
     if bare:
-        return Value(at, bare.end())
+        return Value(at, bare.end(), bare.group().replace('\\"', '"'))
     if line:
         raise _fault(text, at, "a value")
-    return Value(at, at)
+    return Value(at, at, "")
 
 
 def _fault(text: str, at: int, expected: str) -> ConfError:

@@ -60,10 +60,8 @@ def plan_join(
             )
         has_copy = seeded and host.has_content and not _is_behind_log(host, leader)
         return JoinPlan(seed=not has_copy, register=True, start=True)
-    if host.has_content and resync:
-        return JoinPlan(seed=True, start=True, reasons=tuple(resync))
-    reasons = _resync_reasons(host, leader, entry)
-    if reasons:
+    reasons = tuple(resync) if host.has_content else ()
+    if reasons := reasons or _resync_reasons(host, leader, entry):
         return JoinPlan(seed=True, start=True, reasons=reasons)
     fits = host.status is not None and host.status.server_id == entry.id
     return JoinPlan(start=not (host.running and fits))
