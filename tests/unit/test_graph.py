@@ -144,29 +144,19 @@ def _plain(inputs: dict[str, Any]) -> dict[str, Any]:
     return {key: rpc.unwrap_rpc_secret(value) for key, value in inputs.items()}
 
 
-ALONE = {
-    "frontends": {"n1": {"address": "10.2.50.10"}},
-    "one_vip": MISSING,
-    "one_vip_cidr": MISSING,
-    "one_vip_if": MISSING,
-}
+NO_VIP = {"one_vip": MISSING, "one_vip_cidr": MISSING, "one_vip_if": MISSING}
+ALONE = {**NO_VIP, "frontends": {"n1": {"address": "10.2.50.10"}}}
+
+
+OF_ALL = ("Preflight", "Bootstrap", "Zone", "Rollout", "VirtualIp")
+MEMBERS = {f"ZoneMember {name}" for name in GOOD["frontends"]}
+INSTALLATIONS = {f"Installation {name}" for name in GOOD["frontends"]}
 
 
 def test_a_stack_is_a_zone_of_front_ends(graph: Graph) -> None:
-    names = ("n1a1", "n1a2", "n1a3")
-    assert graph.kinds() == sorted(
-        [
-            "HighAvailableZone zone",
-            *(f"FrontEnd {name}" for name in names),
-            *(f"Installation {name}" for name in names),
-            *(f"ZoneMember {name}" for name in names),
-            "Preflight zone",
-            "Bootstrap zone",
-            "Zone zone",
-            "Rollout zone",
-            "VirtualIp zone",
-        ]
-    )
+    front_ends = {f"FrontEnd {name}" for name in GOOD["frontends"]}
+    of_all = {f"{kind} zone" for kind in (*OF_ALL, "HighAvailableZone")}
+    assert graph.kinds() == sorted(front_ends | INSTALLATIONS | MEMBERS | of_all)
 
 
 def test_types_are_ours(graph: Graph) -> None:
@@ -183,7 +173,7 @@ def test_resources_of_a_front_end_are_its_children(graph: Graph) -> None:
         assert graph[f"FrontEnd {name}"].parent == zone_urn
         for kind in ("Installation", "ZoneMember"):
             assert graph[f"{kind} {name}"].parent == graph[f"FrontEnd {name}"].urn
-    for kind in ("Preflight", "Bootstrap", "Zone", "Rollout", "VirtualIp"):
+    for kind in OF_ALL:
         assert graph[f"{kind} zone"].parent == zone_urn
 
 
@@ -201,8 +191,8 @@ def test_each_resource_knows_the_urn_of_its_progress(graph: Graph) -> None:
 
 def test_all_installations_run_in_parallel_after_all_checks(graph: Graph) -> None:
     assert graph.directly("Preflight zone") == set()
-    for name in ("n1a1", "n1a2", "n1a3"):
-        assert graph.directly(f"Installation {name}") == {"Preflight zone"}
+    for name in INSTALLATIONS:
+        assert graph.directly(name) == {"Preflight zone"}
 
 
 def test_preflight_has_all_front_ends_and_their_settings(graph: Graph) -> None:
@@ -285,49 +275,27 @@ def test_bootstrap_waits_only_for_the_first_front_end(graph: Graph) -> None:
 
 
 def test_the_zone_waits_for_every_installation(graph: Graph) -> None:
-    assert graph.directly("Zone zone") == {
-        "Bootstrap zone",
-        "Installation n1a1",
-        "Installation n1a2",
-        "Installation n1a3",
-    }
+    assert graph.directly("Zone zone") == {"Bootstrap zone"} | INSTALLATIONS
 
 
 def test_members_join_one_by_one_after_their_installation(graph: Graph) -> None:
     assert graph.directly("ZoneMember n1a1") == {"Zone zone", "Installation n1a1"}
-    assert graph.directly("ZoneMember n1a2") == {
-        "Zone zone",
-        "Installation n1a2",
-        "ZoneMember n1a1",
-    }
-    assert graph.directly("ZoneMember n1a3") == {
-        "Zone zone",
-        "Installation n1a3",
-        "ZoneMember n1a2",
-    }
+    for name, former in (("n1a2", "n1a1"), ("n1a3", "n1a2")):
+        waits_for = {"Zone zone", f"Installation {name}", f"ZoneMember {former}"}
+        assert graph.directly(f"ZoneMember {name}") == waits_for
 
 
 def test_the_rollout_follows_all_joins_and_the_vip_is_last(graph: Graph) -> None:
-    members = {f"ZoneMember n1a{number}" for number in (1, 2, 3)}
-    installed = {f"Installation n1a{number}" for number in (1, 2, 3)}
-    assert graph.waits_for("Rollout zone") == (
-        {"Preflight zone", "Bootstrap zone", "Zone zone"} | members | installed
-    )
+    before = {"Preflight zone", "Bootstrap zone", "Zone zone"}
+    assert graph.waits_for("Rollout zone") == before | MEMBERS | INSTALLATIONS
     assert graph.directly("VirtualIp zone") >= {"Rollout zone"}
-    assert graph.waits_for("VirtualIp zone") >= {"Rollout zone"} | members
+    assert graph.waits_for("VirtualIp zone") >= {"Rollout zone"} | MEMBERS
 
 
 def test_children_of_the_zone_are_not_deleted_one_by_one(graph: Graph) -> None:
-    with_zone = {
-        one.key for one in graph.resources.values() if one.deleted_with == graph["Zone zone"].urn
-    }
-    assert with_zone == {
-        "ZoneMember n1a1",
-        "ZoneMember n1a2",
-        "ZoneMember n1a3",
-        "Rollout zone",
-        "VirtualIp zone",
-    }
+    zone_urn = graph["Zone zone"].urn
+    with_zone = {one.key for one in graph.resources.values() if one.deleted_with == zone_urn}
+    assert with_zone == MEMBERS | {"Rollout zone", "VirtualIp zone"}
 
 
 def test_no_secret_of_the_config_reaches_the_engine(graph: Graph) -> None:
@@ -374,15 +342,8 @@ def test_the_order_of_the_front_ends_in_the_config_does_not_matter(graph: Graph)
 
 
 def test_a_standalone_front_end_has_no_member_and_no_vip() -> None:
-    assert build(**ALONE).kinds() == [
-        "Bootstrap zone",
-        "FrontEnd n1",
-        "HighAvailableZone zone",
-        "Installation n1",
-        "Preflight zone",
-        "Rollout zone",
-        "Zone zone",
-    ]
+    of_all = {f"{kind} zone" for kind in (*OF_ALL, "HighAvailableZone")} - {"VirtualIp zone"}
+    assert build(**ALONE).kinds() == sorted({"FrontEnd n1", "Installation n1"} | of_all)
 
 
 def test_a_single_front_end_that_will_grow_is_a_member() -> None:
@@ -392,11 +353,8 @@ def test_a_single_front_end_that_will_grow_is_a_member() -> None:
 
 
 def test_another_front_end_changes_only_host_names_of_the_others() -> None:
-    more = {
-        **GOOD["frontends"],
-        "n1a4": {"address": "10.2.50.13"},
-        "n1a5": {"address": "10.2.50.14"},
-    }
+    new = {"n1a4": {"address": "10.2.50.13"}, "n1a5": {"address": "10.2.50.14"}}
+    more = {**GOOD["frontends"], **new}
     before = {one.host.name: one for one in installations(good())}
     after = {one.host.name: one for one in installations(good(frontends=more))}
     for name, one in before.items():
@@ -432,9 +390,6 @@ def test_the_first_vip_is_the_endpoint_of_clients() -> None:
     assert (one.gate_endpoint, one.entrance) == ("http://[fd00:2:50::86]:5030", "fd00:2:50::86")
     assert one.bind == {"flow": "::", "gate": "::", "form": "::"}
     assert preflight(settings).reachable == ("gui", "flow", "gate", "form")
-
-
-NO_VIP = {"one_vip": MISSING, "one_vip_cidr": MISSING, "one_vip_if": MISSING}
 
 
 def test_without_a_vip_clients_use_a_front_end() -> None:
@@ -591,7 +546,7 @@ def test_the_zone_is_checked_again_if_its_shares_change() -> None:
 
 def test_keys_of_accounts_are_set_before_the_zone_is_made() -> None:
     built = build(ensure_keys_for=["ubuntu", "root", "ubuntu"])
-    assert built.directly("LoginKeys zone") == {f"Installation n1a{n}" for n in (1, 2, 3)}
+    assert built.directly("LoginKeys zone") == INSTALLATIONS
     assert built.directly("Zone zone") >= {"LoginKeys zone"}
     assert built["LoginKeys zone"].inputs["ensure_keys_for"] == ["root", "ubuntu"]
     assert set(built["LoginKeys zone"].inputs["frontends"]) == {"n1a1", "n1a2", "n1a3"}

@@ -199,33 +199,16 @@ def test_interfaces_on_all_front_ends_replace_the_common_one() -> None:
 
 
 def test_all_errors_are_reported_at_once() -> None:
-    found = faults(
-        one_version="latest",
-        one_vip="10.2.50.10",
-        one_pass=MISSING,
-        nonsense=1,
-        db_backend="SQLite",
-        frontends={**front_ends("10.2.50.10"), "n2": {"address": "10.2.50.11", "rack": 4}},
-    )
-    assert {fault.split(":")[0] for fault in found} == {
-        "one_version",
-        "one_pass",
-        "nonsense",
-        "frontends.n2.rack",
-    }
-    found = faults(
-        one_vip="10.2.50.10",
-        db_backend="SQLite",
-        frontends=front_ends("10.2.50.10", "10.2.50.10"),
-        one_token=CANARY,
-    )
-    assert {fault.split(":")[0] for fault in found} == {
-        "one_vip",
-        "db_backend",
-        "frontends",
-        "frontends.n2.address",
-        "one_token",
-    }
+    def at(**changes: Any) -> set[str]:
+        return {fault.split(":")[0] for fault in faults(**changes)}
+
+    unknown = {**front_ends("10.2.50.10"), "n2": {"address": "10.2.50.11", "rack": 4}}
+    wrong = {"one_version": "latest", "one_pass": MISSING, "nonsense": 1, "frontends": unknown}
+    contradicting = {"one_vip": "10.2.50.10", "db_backend": "SQLite"}
+    assert at(**wrong, **contradicting) == set(wrong) - {"frontends"} | {"frontends.n2.rack"}
+    twice = front_ends("10.2.50.10", "10.2.50.10")
+    places = {"one_vip", "db_backend", "frontends", "frontends.n2.address", "one_token"}
+    assert at(**contradicting, frontends=twice, one_token=CANARY) == places
 
 
 def kept(*keys: str) -> Callable[[str], bool]:
@@ -239,39 +222,31 @@ def test_a_secret_readable_in_the_state_is_refused() -> None:
     assert CANARY not in str(caught.value)
 
 
-@pytest.mark.parametrize("key", ["one_pass", "db_password", "one_token"])
-def test_a_secret_in_plaintext_is_refused(key: str) -> None:
-    config = raw({**GOOD, "one_token": f"user:{CANARY}"})
-    with pytest.raises(SettingsError) as caught:
-        parse(config, is_secret=kept(*{"one_pass", "db_password", "one_token"} - {key}))
-    assert caught.value.faults == [
-        f"{PROJECT}:{key}: must be a secret; pulumi config set --secret {key}"
-    ]
-
-
-def test_a_private_key_in_plaintext_is_refused() -> None:
-    config = raw({**GOOD, "ssh": {"private_key": CANARY}})
-    with pytest.raises(SettingsError, match="private_key: must be a secret") as caught:
-        parse(config, is_secret=kept("one_pass", "db_password"))
-    assert CANARY not in str(caught.value)
-
-
 WITH_PASSWORD = {
-    "ldap": {
-        "config": {":order": ["a"], "a": {":host": "b", ":password": f"{CANARY}-5"}},
-        "mapping": {},
-    }
+    "ldap": {"config": {":order": ["a"], "a": {":host": "b", ":password": f"{CANARY}-5"}}}
 }
 
 
-def test_an_ldap_password_in_plaintext_is_refused() -> None:
-    config = raw({**GOOD, "auth": WITH_PASSWORD})
-    with pytest.raises(
-        SettingsError, match=r"auth\.ldap\.config\.a\.:password: must be a"
-    ) as caught:
-        parse(config, is_secret=kept("one_pass", "db_password"))
-    assert CANARY not in str(caught.value)
-    stack = parse(config)
+@pytest.mark.parametrize(
+    ("place", "how"),
+    [
+        *((key, key) for key in ("one_pass", "db_password", "one_token")),
+        ("ssh.private_key", "--path ssh.private_key"),
+        ("auth.ldap.config.a.:password", """--path 'auth.ldap.config["a"][":password"]'"""),
+    ],
+)
+def test_a_secret_in_plaintext_is_refused(place: str, how: str) -> None:
+    given = {"one_token": f"user:{CANARY}", "ssh": {"private_key": CANARY}, "auth": WITH_PASSWORD}
+    others = {"one_pass", "db_password", *given} - {place.partition(".")[0]}
+    with pytest.raises(SettingsError) as caught:
+        parse(raw({**GOOD, **given}), is_secret=kept(*others))
+    assert caught.value.faults == [
+        f"{PROJECT}:{place}: must be a secret; pulumi config set --secret {how}"
+    ]
+
+
+def test_an_ldap_password_is_no_part_of_its_server() -> None:
+    stack = good(auth=WITH_PASSWORD)
     assert stack.auth.ldap.passwords == {"a": f"{CANARY}-5"}
     assert stack.auth.ldap.servers == {"a": {":host": "b"}}
     number = {"ldap": {"config": {":order": ["a"], "a": {":host": "b", ":password": 123}}}}
