@@ -22,8 +22,6 @@ remove the one with that NAME or value."""
 Setting = Scalar | dict[str, Key] | list[Entry]
 """An attribute: a value, keys of a vector, or entries; an empty list removes all of them."""
 
-REMOVE = "remove"
-
 
 def apply(text: str, wanted: Mapping[str, Setting]) -> str:
     """Return the text with those settings, and the original values of all other attributes.
@@ -44,23 +42,27 @@ def positions(name: str, setting: Setting) -> Iterator[tuple[Position, Setting]]
         yield Position(name), setting
         return
     for entry in listed:
-        removed = isinstance(entry, Mapping) and list(entry) == [REMOVE]
-        yield Position(name, known_by(entry)), [] if removed else entry
+        yield Position(name, known_by(entry)), [] if is_removal(entry) else entry
 
 
 def entries(setting: Any) -> list[Any] | None:
     """Return the entries of a list, or a vector with a NAME as the only entry; otherwise None."""
     if isinstance(setting, Mapping):
-        is_named = any(key.upper() in ("NAME", REMOVE.upper()) for key in setting)
+        is_named = any(key.upper() in ("NAME", "REMOVE") for key in setting)
         return [setting] if is_named else None
     return setting if isinstance(setting, list) else None
+
+
+def is_removal(entry: Any) -> bool:
+    """Return whether an entry is ``{"remove": X}``."""
+    return isinstance(entry, Mapping) and list(entry) == ["remove"]
 
 
 def known_by(entry: Any) -> str:
     """Return the NAME or the value that identifies an entry; empty without one."""
     if isinstance(entry, Mapping):
-        removed = list(entry) == [REMOVE]
-        names = (item for key, item in entry.items() if removed or key.upper() == "NAME")
+        removal = is_removal(entry)
+        names = (item for key, item in entry.items() if removal or key.upper() == "NAME")
         entry = next(names, None)
     return "" if entry is None or entry == [] else conf.plain(entry)
 

@@ -31,8 +31,8 @@ def contradictions(config: Settings) -> Iterator[str]:
             " data, or use one front-end without force_ha",
         )
     password = config.db_password
-    needs_password = {"db_backend", "db_password"} <= config.model_fields_set
-    if needs_password and config.db_backend == "MariaDB" and password is None:
+    are_valid = {"db_backend", "db_password"} <= config.model_fields_set
+    if are_valid and config.db_backend == "MariaDB" and password is None:
         yield of("db_password", "missing; pulumi config set --secret db_password")
     yield from _backup_faults(config)
     yield from _ssh_faults(config)
@@ -256,7 +256,7 @@ def _entries_faults(key: str, entries: list[Any]) -> Iterator[str]:
     seen: set[str] = set()
     values = key.upper().endswith("_ATTR")
     for entry in entries:
-        removed = isinstance(entry, Mapping) and list(entry) == [managed_settings.REMOVE]
+        removed = managed_settings.is_removal(entry)
         if not removed and _REPEATED.search(key.upper()) and values == isinstance(entry, Mapping):
             yield of(key, f"expected a list of {'values' if values else 'objects'}")
             continue

@@ -27,7 +27,6 @@ DEBIAN = Family(
     ),
     tools=("rsync", "zstd", "openssh-client", "iputils-arping"),
     database="mariadb-server",
-    database_service="mariadb",
     shares={"nfs": "nfs-common", "nfs4": "nfs-common"},
     unattended=("unattended-upgrades",),
     locale_file="/etc/default/locale",

@@ -77,8 +77,6 @@ class Family:
     """Packages that our scripts use."""
     database: str
     """Package of MariaDB."""
-    database_service: str
-    """Its systemd unit."""
     shares: Mapping[str, str]
     """Type of file system to the package that mounts it, if it needs one."""
     unattended: tuple[str, ...]
@@ -89,6 +87,8 @@ class Family:
     """Web servers by their name in the config."""
     constants: Mapping[str, str]
     """Variable of the scripts to a path or another name."""
+    database_service: str = "mariadb"
+    """MariaDB's systemd unit."""
     lacks: tuple[str, ...] = ()
     """Features without a package."""
 

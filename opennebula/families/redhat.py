@@ -71,7 +71,6 @@ REDHAT = Family(
     ),
     tools=("rsync", "zstd", "openssh-clients", "iputils", "cpio"),
     database="mariadb-server",
-    database_service="mariadb",
     shares={"nfs": "nfs-utils", "nfs4": "nfs-utils"},
     unattended=("dnf-automatic",),
     locale_file="/etc/locale.conf",

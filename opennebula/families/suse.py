@@ -41,7 +41,6 @@ SUSE = Family(
     ),
     tools=("rsync", "zstd", "openssh-clients", "iputils", "cpio"),
     database="mariadb",
-    database_service="mariadb",
     shares={"nfs": "nfs-client", "nfs4": "nfs-client"},
     unattended=("os-update", "yast2-online-update-configuration"),
     locale_file="/etc/locale.conf",
