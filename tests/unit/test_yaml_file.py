@@ -24,7 +24,7 @@ GATE = """\
 # Where Flow is
 :oneflow_server: 'http://localhost:2474'
 """
-CASES: dict[str, tuple[str, dict[KeyPath, Any], tuple[str, ...]]] = {
+CASES: dict[str, tuple[str, dict[KeyPath, Any], tuple[str, ...] | None]] = {
     "a value inside": (GATE, {(":server", ":bind"): "0.0.0.0"}, (":server/:bind",)),
     "a quoted value": (GATE, {(":oneflow_server",): "http://x:1"}, (":oneflow_server",)),
     "several": (
@@ -35,7 +35,7 @@ CASES: dict[str, tuple[str, dict[KeyPath, Any], tuple[str, ...]]] = {
     "a new key at the top": (GATE, {(":new",): True}, (":new",)),
     "a new key inside": (GATE, {(":server", ":new"): [1, 2]}, (":server/:new",)),
     "a new section": (GATE, {(":a", ":b", ":c"): "x"}, (":a/:b/:c",)),
-    "a section in the place of a value": (GATE, {(":one_xmlrpc", ":b"): 1}, None),  # type: ignore[dict-item]
+    "a section in the place of a value": (GATE, {(":one_xmlrpc", ":b"): 1}, None),
     "a removed key": (GATE, {(":oneflow_server",): None}, (":oneflow_server",)),
     "a removed section": (GATE, {(":server",): None}, (":server/:bind", ":server/:port")),
     "a missing key that must not exist": (GATE, {(":none",): None}, ()),
@@ -48,11 +48,11 @@ CASES: dict[str, tuple[str, dict[KeyPath, Any], tuple[str, ...]]] = {
             (":order",): None,
             (":match_user_regex",): {"^(.*)@a$": "dir 1", "^(.*)@b$": ["dir 1"]},
         },
-        None,  # type: ignore[dict-item]
+        None,
     ),
-    "a server in the place of one": (LDAP, {("server 1",): {":host": "#: '\" x\n"}}, None),  # type: ignore[dict-item]
+    "a server in the place of one": (LDAP, {("server 1",): {":host": "#: '\" x\n"}}, None),
     "the last line, without its end": (DRS, {("DIFFERENT_VNETS",): False}, ("DIFFERENT_VNETS",)),
-    "weights": (DRS, {("PLACE", "WEIGHTS"): {"CPU": 0.2, "MEM": 1}}, None),  # type: ignore[dict-item]
+    "weights": (DRS, {("PLACE", "WEIGHTS"): {"CPU": 0.2, "MEM": 1}}, None),
     "objects in a list": (
         NETWORK,
         {(":tproxy",): [{":service_port": 5030, ":networks": [0, "a"]}], (":vxlan_mtu",): 9000},
