@@ -39,7 +39,9 @@ FRONT_END_PACKAGES = (
     "iputils-arping",
     "mariadb-server",
     "python3",
+    "python3-cryptography",
     "python3-pymysql",
+    "python3-yaml",
     "rsync",
     "zstd",
 )

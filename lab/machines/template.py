@@ -27,7 +27,9 @@ PACKAGES = (
     "procps",
     # Dependencies of the stand-in that OpenNebula does not have.
     "python3",
+    "python3-cryptography",
     "python3-pymysql",
+    "python3-yaml",
     "sudo",
     "systemd",
     "systemd-sysv",

@@ -78,11 +78,16 @@ def _build_packages(release: Release, pool: Path, scratch: Path) -> None:
         if package.name == "opennebula-gate" and release is NEXT:
             settings = tree / "etc/one/onegate-server.conf"
             settings.write_text(gate_settings_since_74(settings.read_text()))
-        shutil.copytree(package / "DEBIAN", tree / "DEBIAN")
         if package.name == "opennebula":
+            shutil.copytree(package / "DEBIAN", tree / "DEBIAN")
             _add_programs(tree, release)
-        for control in (tree / "DEBIAN").iterdir():
-            control.write_text(control.read_text().replace("@VERSION@", release.package_version))
+        else:
+            _add_service(tree, package.name)
+        settings_files = [*tree.glob("etc/**/*"), *tree.glob("var/lib/one/remotes/etc/**/*")]
+        names = [f"/{file.relative_to(tree)}\n" for file in settings_files if file.is_file()]
+        (tree / "DEBIAN/conffiles").write_text("".join(sorted(names)))
+        control = tree / "DEBIAN/control"
+        control.write_text(control.read_text().replace("@VERSION@", release.package_version))
         _set_modes(tree)
         target = pool / f"{package.name}_{release.package_version}_{ARCHITECTURE}.deb"
         _run("dpkg-deb", "--root-owner-group", "-Zgzip", "--build", str(tree), str(target))
@@ -93,6 +98,28 @@ def gate_settings_since_74(text: str) -> str:
     return text.replace(
         ":host: 127.0.0.1\n:port: 5030\n", ":server:\n  :bind: 127.0.0.1\n  :port: 5030\n"
     )
+
+
+def _add_service(tree: Path, package: str) -> None:
+    """Write what the packages of the services have in common; FireEdge has a unit of its own."""
+    values = {
+        "PACKAGE": package,
+        "NAME": package.removeprefix("opennebula-"),
+        "CONFIGURATION": " ".join(f"/etc/one/{path.name}" for path in (tree / "etc/one").iterdir()),
+    }
+    unit = f"usr/lib/systemd/system/{package}.service"
+    for name, place in (
+        ("control", "DEBIAN/control"),
+        ("postinst", "DEBIAN/postinst"),
+        ("unit", unit),
+    ):
+        target = tree / place
+        if not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            text = (HERE / "service" / name).read_text()
+            for key, value in values.items():
+                text = text.replace(f"@{key}@", value)
+            target.write_text(text)
 
 
 def _add_programs(tree: Path, release: Release) -> None:

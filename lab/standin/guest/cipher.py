@@ -5,15 +5,15 @@ database has as serveradmin's password: the digest of the secret in the `*_auth`
 """
 
 import base64
-import binascii
-import ctypes
 import hashlib
 import time
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
-_BLOCK = 16
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.padding import PKCS7
+
+_PADDING = PKCS7(128)
 
 
 @dataclass(frozen=True)
@@ -55,48 +55,21 @@ def target_of(user: str, digest: str, password: str) -> str | None:
 
 def encrypt(digest: str, text: str) -> str:
     """Encrypt with AES-256-CBC, in base64; key and vector are the start of the digest."""
-    sealed = _crypt(digest, text.encode(), encrypting=True)
-    if sealed is None:
-        raise ValueError("libcrypto did not encrypt")
-    return base64.b64encode(sealed).decode()
+    padder, encryptor = _PADDING.padder(), _aes(digest).encryptor()
+    padded = padder.update(text.encode()) + padder.finalize()
+    return base64.b64encode(encryptor.update(padded) + encryptor.finalize()).decode()
 
 
 def decrypt(digest: str, token: str) -> str | None:
     """Return the text; None if it was not encrypted with this key."""
     try:
-        opened = _crypt(digest, base64.b64decode(token, validate=True), encrypting=False)
-        return None if opened is None else opened.decode()
-    except (binascii.Error, UnicodeDecodeError):
+        unpadder, decryptor = _PADDING.unpadder(), _aes(digest).decryptor()
+        sealed = base64.b64decode(token, validate=True)
+        padded = decryptor.update(sealed) + decryptor.finalize()
+        return (unpadder.update(padded) + unpadder.finalize()).decode()
+    except ValueError:
         return None
 
 
-@cache
-def _library() -> ctypes.CDLL:
-    # Python's library has no ciphers; the openssl command would show the key in its arguments.
-    library = ctypes.CDLL("libcrypto.so.3")
-    for name in ("EVP_CIPHER_CTX_new", "EVP_aes_256_cbc"):
-        getattr(library, name).restype = ctypes.c_void_p
-    return library
-
-
-def _crypt(digest: str, data: bytes, *, encrypting: bool) -> bytes | None:
-    library = _library()
-    key, vector = digest[:32].encode(), digest[:_BLOCK].encode()
-    if len(key) != 32:
-        return None
-    context = ctypes.c_void_p(library.EVP_CIPHER_CTX_new())
-    cipher = ctypes.c_void_p(library.EVP_aes_256_cbc())
-    done, rest = ctypes.c_int(), ctypes.c_int()
-    out = ctypes.create_string_buffer(len(data) + 2 * _BLOCK)
-    try:
-        ok = (
-            library.EVP_CipherInit_ex(context, cipher, None, key, vector, int(encrypting)) == 1
-            and library.EVP_CipherUpdate(context, out, ctypes.byref(done), data, len(data)) == 1
-            and library.EVP_CipherFinal_ex(
-                context, ctypes.byref(out, done.value), ctypes.byref(rest)
-            )
-            == 1
-        )
-        return out.raw[: done.value + rest.value] if ok else None
-    finally:
-        library.EVP_CIPHER_CTX_free(context)
+def _aes(digest: str) -> Cipher[modes.CBC]:
+    return Cipher(algorithms.AES(digest[:32].encode()), modes.CBC(digest[:16].encode()))

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
-from . import cipher, conf, jwt, yaml
+from . import cipher, conf, jwt
 from .cli import as_data
 from .paths import find_paths
-from .service import OWN, OnedError, ServiceError, ask
+from .service import OWN, OnedError, ServiceError, ask, read_settings
 from .web import Refused, Reply, Request, json_reply, serve
 
 COOKIE = "FireedgeToken"
@@ -39,9 +39,9 @@ class FireEdge:
     def settings(self) -> dict[str, Any]:
         """Read the configuration; what cannot be read has its default."""
         try:
-            return {**_DEFAULTS, **yaml.parse(self._configuration.read_text())}
-        except (OSError, conf.SyntaxFault) as error:
-            _say(f"Error: {self._configuration}: {error}")
+            return {**_DEFAULTS, **read_settings(self._configuration)}
+        except ServiceError as error:
+            _say(f"Error: {error}")
             return dict(_DEFAULTS)
 
     def answer(self, request: Request) -> Reply:

@@ -2,7 +2,10 @@
 
 import importlib
 import sys
+from pathlib import Path
 from typing import Any
+
+import yaml
 
 from .wire import CallError, call
 
@@ -35,6 +38,17 @@ def ask(endpoint: str, session: str, method: str, *params: Any) -> str:
     if not answer[0]:
         raise OnedError(str(answer[1]), int(answer[2]))
     return str(answer[1])
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """Return a service's configuration; Ruby's symbols keep their colon. Raises ServiceError."""
+    try:
+        settings = yaml.safe_load(path.read_text()) or {}
+    except (OSError, yaml.YAMLError) as error:
+        raise ServiceError(f"Error parsing config file {path}: {error}") from error
+    if not isinstance(settings, dict):
+        raise ServiceError(f"Error parsing config file {path}: expected keys, found {settings!r}")
+    return settings
 
 
 def main(arguments: list[str]) -> int:

@@ -5,10 +5,10 @@ import binascii
 import logging
 from typing import Any
 
-from . import conf, yaml
+from . import conf
 from .cipher import read_server_auth
 from .paths import find_paths
-from .service import OWN, OnedError, ServiceError, ask
+from .service import OWN, OnedError, ServiceError, ask, read_settings
 from .web import Refused, Reply, Request, serve
 
 Settings = dict[str, Any]
@@ -85,11 +85,7 @@ class SinatraService:
 
 def run(kind: type[SinatraService], file: str) -> None:
     """Serve with that configuration until the process is ended."""
-    path = find_paths().etc / file
-    try:
-        settings = yaml.parse(path.read_text())
-    except (OSError, conf.SyntaxFault) as error:
-        raise ServiceError(f"Error parsing config file {path}: {error}") from error
+    settings = read_settings(find_paths().etc / file)
     address = kind.address(settings)
     service = kind(settings)
     service.log.info("Starting server")
