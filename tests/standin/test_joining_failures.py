@@ -202,18 +202,12 @@ def test_servers_that_refuse_to_start(three: list[Server]) -> None:
 def test_a_database_of_another_version_is_refused(three: list[Server]) -> None:
     first, _, _ = three
     bootstrap_one(first)
-    assert first.run("onedb", "version").returncode == 0
     first.stop()
-    with sqlite3.connect(first.sqlite) as database:
-        database.execute("UPDATE db_versioning SET version = '6.10.0'")
-    assert "Database version mismatch" in first.start_and_fail()
-    assert "Use onedb to upgrade DB." in first.log
-    assert first.run("onedb", "version").returncode == 2
-    with sqlite3.connect(first.sqlite) as database:
-        database.execute("UPDATE db_versioning SET version = '9.0.0'")
-    assert first.run("onedb", "version").returncode == 3
-    first.sqlite.unlink()
-    assert first.run("onedb", "version").returncode == 1
+    for version in ("6.10.0", "9.0.0"):
+        with sqlite3.connect(first.sqlite) as database:
+            database.execute("UPDATE db_versioning SET version = ?", (version,))
+        assert "Database version mismatch" in first.start_and_fail()
+        assert "Use onedb to upgrade DB." in first.log
 
 
 def _same_index(one: Server, other: Server) -> bool:

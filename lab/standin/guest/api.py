@@ -403,15 +403,6 @@ class Api:
                 return int(settings.get("MAX_TOKEN_TIME", "-1"))
         return -1
 
-    def _user_chauth(self, caller: User, params: list[Any]) -> int:
-        self._admin(caller, f"ADMIN USER [{params[0]}]")
-        user = self._user(caller, params[0])
-        user.driver = str(params[1])
-        if len(params) > 2 and params[2]:
-            self._set_password(user, str(params[2]))
-        self.pools.users.update(user)
-        return user.id
-
     def _user_delete(self, caller: User, params: list[Any]) -> int:
         self._admin(caller, f"MANAGE USER [{params[0]}]")
         user = self._user(caller, params[0])
@@ -444,25 +435,11 @@ class Api:
         zone = int(str(params[3]), 16) if len(params) > 3 else 1 << 34
         return self.pools.acl.add(masks[0], masks[1], masks[2], zone)
 
-    def _acl_delete(self, caller: User, params: list[Any]) -> int:
-        self._admin(caller, "MANAGE ACL")
-        if not self.pools.acl.delete(int(params[0])):
-            raise Refusal(Code.INTERNAL, f"Rule {params[0]} does not exist")
-        return int(params[0])
-
     def _acl_info(self, caller: User, params: list[Any]) -> str:
         return self.pools.acl.to_xml()
 
     def _template_allocate(self, caller: User, params: list[Any]) -> int:
         return pools.add_template(self.pools, caller, self._parse(params[0])).id
-
-    def _template_delete(self, caller: User, params: list[Any]) -> int:
-        template = self._get(self.pools.templates, params[0])
-        self.pools.templates.delete(template.id)
-        return int(template.id)
-
-    def _template_info(self, caller: User, params: list[Any]) -> str:
-        return str(self._get(self.pools.templates, params[0]).to_xml())
 
     def _template_pool(self, caller: User, params: list[Any]) -> str:
         return self.pools.templates.to_xml("VMTEMPLATE_POOL")
@@ -493,17 +470,13 @@ class Api:
             "one.user.passwd": Method(self._user_passwd),
             "one.user.login": Method(self._user_login),
             "one.user.update": Method(self._user_update),
-            "one.user.chauth": Method(self._user_chauth),
             "one.user.delete": Method(self._user_delete),
             "one.userpool.info": read(self._user_pool),
             "one.group.allocate": Method(self._group_allocate),
             "one.grouppool.info": read(self._group_pool),
             "one.acl.addrule": Method(self._acl_add),
-            "one.acl.delrule": Method(self._acl_delete),
             "one.acl.info": read(self._acl_info),
             "one.template.allocate": Method(self._template_allocate),
-            "one.template.delete": Method(self._template_delete),
-            "one.template.info": read(self._template_info),
             "one.templatepool.info": read(self._template_pool),
             "one.documentpool.info": read(self._document_pool),
         }

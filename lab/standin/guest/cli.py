@@ -1,10 +1,8 @@
 """What the command-line tools have in common."""
 
-import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
@@ -29,21 +27,14 @@ def run(action: Callable[[], int | None]) -> int:
     """Execute a command; return its exit status."""
     try:
         return action() or 0
-    except CommandError as error:
+    except (CommandError, ValueError) as error:
         print(error, file=sys.stderr)
-        return error.status
-    except ValueError as error:
-        print(error, file=sys.stderr)
-        return FAILED
+        return error.status if isinstance(error, CommandError) else FAILED
 
 
 def endpoint() -> str:
     """Return the endpoint that commands use."""
-    chosen = os.environ.get("ONE_XMLRPC")
-    if chosen:
-        return chosen
-    noted = Path.home() / ".one/one_endpoint"
-    return noted.read_text().strip() if noted.exists() else DEFAULT_ENDPOINT
+    return os.environ.get("ONE_XMLRPC") or DEFAULT_ENDPOINT
 
 
 def ask(method: str, *params: Any, at: str | None = None, timeout: float = TIMEOUT_S) -> Any:
@@ -61,15 +52,6 @@ def ask(method: str, *params: Any, at: str | None = None, timeout: float = TIMEO
 def ask_xml(method: str, *params: Any) -> ElementTree.Element:
     """Call a method that returns a document."""
     return read_document(str(ask(method, *params)))
-
-
-def show_document(root: ElementTree.Element, form: str) -> None:
-    """Print a document as XML or JSON."""
-    if form == "xml":
-        ElementTree.indent(root)
-        print(ElementTree.tostring(root, encoding="unicode"))
-    else:
-        print(json.dumps({root.tag: as_data(root)}, indent=2))
 
 
 def as_data(element: ElementTree.Element) -> Any:
@@ -97,18 +79,6 @@ def table(columns: Sequence[tuple[str, int]], rows: Iterable[Sequence[str]]) -> 
         ).rstrip()
         for line in lines
     )
-
-
-def take_endpoint(arguments: list[str]) -> list[str]:
-    """Apply the option `--endpoint URL`, which every command has; return the other arguments."""
-    left = list(arguments)
-    for place, argument in enumerate(arguments):
-        name, equals, value = argument.partition("=")
-        if name == "--endpoint" and (equals or place + 1 < len(arguments)):
-            os.environ["ONE_XMLRPC"] = value if equals else arguments[place + 1]
-            del left[place : place + (1 if equals else 2)]
-            break
-    return left
 
 
 def find_id(pool_method: str, name_or_id: str, kind: str) -> int:

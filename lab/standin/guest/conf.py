@@ -62,6 +62,14 @@ class Template:
         return "".join(f"{a.name}={_flat(a.value)}\n" for a in self.attributes)
 
 
+def number(vector: Vector, name: str, default: int) -> int:
+    """Return a number in a vector; the default if it is missing or not a number."""
+    try:
+        return int(vector.get(name, ""))
+    except ValueError:
+        return default
+
+
 def cdata(text: str) -> str:
     """Return text as an XML CDATA section."""
     return "<![CDATA[" + text.replace("]]>", "]]]]><![CDATA[>") + "]]>"

@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from . import conf, pools, schema
 from .api import Api
+from .conf import number
 from .hooks import Hook, make_hook
 from .journal import Journal, Level
 from .logdb import LogDB, LogPolicy, WriteRefused
@@ -20,7 +21,7 @@ from .paths import Paths, find_paths
 from .peers import GRPC_CONNECT_S, XmlRpcPeers
 from .raft import RaftManager, Timing
 from .server import RpcServer
-from .storage import MysqlStorage, SqliteStorage, StatementError, Storage, StorageError
+from .storage import MysqlStorage, StatementError, Storage, StorageError, open_storage
 from .version import DB_VERSION, VERSION
 
 _USAGE = "Usage: oned [-h] [-v] [-f] [-i]"
@@ -102,7 +103,7 @@ class _Daemon:
         _resolve_host_name(self._settings)
         self._journal = _open_log(paths, self._settings)
         federation = self._settings.vector("FEDERATION") or {}
-        self._server_id = _number(federation, "SERVER_ID", -1)
+        self._server_id = number(federation, "SERVER_ID", -1)
         self._pace = read_pace(paths.pace)
         self._stopping = threading.Event()
 
@@ -151,7 +152,7 @@ class _Daemon:
             db,
             servers,
             XmlRpcPeers(
-                self._pace.call(_number(raft_settings, "XMLRPC_TIMEOUT_MS", 1000) / 1000),
+                self._pace.call(number(raft_settings, "XMLRPC_TIMEOUT_MS", 1000) / 1000),
                 self._pace.call(GRPC_CONNECT_S),
             ),
             timing=timing,
@@ -216,22 +217,8 @@ class _Daemon:
     # ---- database ----
 
     def _open_storage(self) -> Storage:
-        settings = self._settings.vector("DB") or {"BACKEND": "sqlite"}
-        backend = settings.get("BACKEND", "")
-        if backend == "sqlite":
-            return SqliteStorage(self._paths.var / "one.db")
-        if backend != "mysql":
-            raise StartError("DB BACKEND must be sqlite or mysql.")
-        storage = MysqlStorage(
-            server=settings.get("SERVER", "localhost"),
-            port=_number(settings, "PORT", 0),
-            user=settings.get("USER", "oneadmin"),
-            password=settings.get("PASSWD", "oneadmin"),
-            database=settings.get("DB_NAME", "opennebula"),
-            connections=_number(settings, "CONNECTIONS", 25),
-        )
-        if self._server_id != -1:
-            storage.errors_limit = _number(settings, "ERRORS_LIMIT", 25)
+        storage = open_storage(self._settings, self._paths)
+        if isinstance(storage, MysqlStorage) and self._server_id != -1:
             storage.on_errors_limit = self._give_up
         return storage
 
@@ -251,8 +238,8 @@ class _Daemon:
         if local:
             _create(storage, schema.LOG_TABLES)
         policy = LogPolicy(
-            retention=_number(raft, "LOG_RETENTION", 250_000),
-            limit_purge=_number(raft, "LIMIT_PURGE", 100_000),
+            retention=number(raft, "LOG_RETENTION", 250_000),
+            limit_purge=number(raft, "LIMIT_PURGE", 100_000),
         )
         db = LogDB(storage, self._journal, solo=solo, policy=policy)
         self._bootstrap(storage, local, shared)
@@ -327,7 +314,7 @@ def _resolve_host_name(settings: conf.Template) -> None:
 
 def _open_log(paths: Paths, settings: conf.Template) -> Journal:
     options = settings.vector("LOG") or {}
-    journal = Journal(paths.log / "oned.log", _number(options, "DEBUG_LEVEL", Level.DEBUG))
+    journal = Journal(paths.log / "oned.log", number(options, "DEBUG_LEVEL", Level.DEBUG))
     rule = "-" * 40
     journal.info(
         "ONE",
@@ -354,18 +341,11 @@ def _create(storage: Storage, statements: tuple[str, ...]) -> None:
 def _timing(raft: conf.Vector, pace: Pace) -> Timing:
     return Timing(
         warm_up=pace.wait(WARM_UP_S),
-        election=pace.election(_number(raft, "ELECTION_TIMEOUT_MS", 5000) / 1000),
-        broadcast=pace.broadcast(_number(raft, "BROADCAST_TIMEOUT_MS", 500) / 1000),
-        purge=float(_number(raft, "LOG_PURGE_TIMEOUT", 60)),
+        election=pace.election(number(raft, "ELECTION_TIMEOUT_MS", 5000) / 1000),
+        broadcast=pace.broadcast(number(raft, "BROADCAST_TIMEOUT_MS", 500) / 1000),
+        purge=float(number(raft, "LOG_PURGE_TIMEOUT", 60)),
         candidate_stop=pace.wait(CANDIDATE_STOP_S),
     )
-
-
-def _number(vector: conf.Vector, name: str, default: int) -> int:
-    try:
-        return int(vector.get(name, ""))
-    except ValueError:
-        return default
 
 
 def _notify_ready() -> None:

@@ -1,8 +1,16 @@
 """`oneuser`, `onegroup` and `oneacl`: the parts that a control plane's tests need."""
 
 import argparse
+from xml.etree import ElementTree
 
 from . import cli
+
+_COLUMNS = {
+    "ID": ("ID", 4),
+    "NAME": ("NAME", -20),
+    "GNAME": ("GROUP", -10),
+    "AUTH_DRIVER": ("AUTH", -15),
+}
 
 
 def oneuser(arguments: list[str]) -> int:
@@ -11,13 +19,14 @@ def oneuser(arguments: list[str]) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     create = commands.add_parser("create")
     create.add_argument("name")
-    create.add_argument("password", nargs="?", default="")
-    create.add_argument("--driver", default="")
-    create.add_argument("--group", default="1")
-    commands.add_parser("list", parents=[_form()])
-    commands.add_parser("show", parents=[_form()]).add_argument("user", nargs="?", default="-1")
+    create.add_argument("password")
+    create.add_argument("--group", type=int, default=1)
     commands.add_parser("delete").add_argument("user")
-    options = parser.parse_args(cli.take_endpoint(arguments))
+    commands.add_parser("list")
+    show = commands.add_parser("show")
+    show.add_argument("user", nargs="?", type=int, default=-1)
+    show.add_argument("-x", "--xml", action="store_true")
+    options = parser.parse_args(arguments)
     return cli.run(lambda: _oneuser(options))
 
 
@@ -26,70 +35,40 @@ def onegroup(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="onegroup")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("create").add_argument("name")
-    options = parser.parse_args(cli.take_endpoint(arguments))
+    options = parser.parse_args(arguments)
     return cli.run(lambda: print(f"ID: {cli.ask('one.group.allocate', options.name)}"))
 
 
 def oneacl(arguments: list[str]) -> int:
-    """Run `oneacl`; return its exit status. A rule is four numbers in hexadecimal."""
+    """Run `oneacl`; return its exit status. A rule is three numbers in hexadecimal."""
     parser = argparse.ArgumentParser(prog="oneacl")
     commands = parser.add_subparsers(dest="command", required=True)
     create = commands.add_parser("create")
     for part in ("user", "resource", "rights"):
         create.add_argument(part)
-    create.add_argument("zone", nargs="?", default=f"{1 << 34:x}")
-    options = parser.parse_args(cli.take_endpoint(arguments))
-    rule = (options.user, options.resource, options.rights, options.zone)
+    options = parser.parse_args(arguments)
+    rule = (options.user, options.resource, options.rights)
     return cli.run(lambda: print(f"ID: {cli.ask('one.acl.addrule', *rule)}"))
 
 
-def _form() -> argparse.ArgumentParser:
-    form = argparse.ArgumentParser(add_help=False)
-    form.add_argument("-x", "--xml", dest="form", action="store_const", const="xml", default="")
-    form.add_argument("-j", "--json", dest="form", action="store_const", const="json")
-    return form
-
-
-def _oneuser(options: argparse.Namespace) -> int:
+def _oneuser(options: argparse.Namespace) -> None:
     if options.command == "create":
-        number = cli.ask(
-            "one.user.allocate",
-            options.name,
-            options.password,
-            options.driver,
-            [int(options.group)],
-        )
+        number = cli.ask("one.user.allocate", options.name, options.password, "", [options.group])
         print(f"ID: {number}")
-        return 0
-    if options.command == "list":
-        pool = cli.ask_xml("one.userpool.info")
-        if options.form:
-            cli.show_document(pool, options.form)
-            return 0
-        columns = [("ID", 4), ("NAME", -20), ("ENAB", 4), ("GROUP", -10), ("AUTH", -15)]
-        rows = [
-            [
-                user.findtext("ID", ""),
-                user.findtext("NAME", ""),
-                "yes",
-                user.findtext("GNAME", ""),
-                user.findtext("AUTH_DRIVER", ""),
-            ]
-            for user in pool.findall("USER")
-        ]
-        print(cli.table(columns, rows))
-        return 0
-    own = options.user == "-1"
-    number = -1 if own else cli.find_id("one.userpool.info", options.user, "USER")
+        return
     if options.command == "delete":
-        cli.ask("one.user.delete", number)
-    else:
-        user = cli.ask_xml("one.user.info", number)
-        if options.form:
-            cli.show_document(user, options.form)
-            return 0
-        heading = f"USER {user.findtext('ID')} INFORMATION"
-        print(f"{heading:<80}")
-        for label, name in (("ID", "ID"), ("NAME", "NAME"), ("GROUP", "GNAME")):
-            print(f"{label:<16}: {user.findtext(name)}")
-    return 0
+        cli.ask("one.user.delete", cli.find_id("one.userpool.info", options.user, "USER"))
+        return
+    if options.command == "list":
+        users = cli.ask_xml("one.userpool.info").findall("USER")
+        rows = [[user.findtext(tag, "") for tag in _COLUMNS] for user in users]
+        print(cli.table([*_COLUMNS.values()], rows))
+        return
+    user = cli.ask_xml("one.user.info", options.user)
+    if options.xml:
+        ElementTree.indent(user)
+        print(ElementTree.tostring(user, encoding="unicode"))
+        return
+    print(f"USER {user.findtext('ID')} INFORMATION".ljust(80))
+    for label, name in (("ID", "ID"), ("NAME", "NAME"), ("GROUP", "GNAME")):
+        print(f"{label:<16}: {user.findtext(name)}")

@@ -25,10 +25,7 @@ def main(arguments: list[str]) -> int:
     """Run the command; return its exit status."""
     parser = argparse.ArgumentParser(prog="onezone")
     commands = parser.add_subparsers(dest="command", required=True)
-    form = argparse.ArgumentParser(add_help=False)
-    form.add_argument("-x", "--xml", dest="form", action="store_const", const="xml", default="")
-    form.add_argument("-j", "--json", dest="form", action="store_const", const="json")
-    commands.add_parser("show", parents=[form]).add_argument("zone")
+    commands.add_parser("show").add_argument("zone")
     add = commands.add_parser("server-add")
     add.add_argument("zone")
     add.add_argument("-n", "--name", default="")
@@ -38,7 +35,7 @@ def main(arguments: list[str]) -> int:
         one = commands.add_parser(name)
         one.add_argument("zone")
         one.add_argument("server")
-    options = parser.parse_args(cli.take_endpoint(arguments))
+    options = parser.parse_args(arguments)
     return cli.run(lambda: _dispatch(options))
 
 
@@ -46,7 +43,7 @@ def _dispatch(options: argparse.Namespace) -> int:
     zone = cli.find_id("one.zonepool.info", options.zone, "ZONE")
     match options.command:
         case "show":
-            _show(zone, options.form)
+            _show(zone)
         case "server-add":
             _add(zone, options)
         case "server-del":
@@ -56,21 +53,15 @@ def _dispatch(options: argparse.Namespace) -> int:
     return 0
 
 
-def _show(zone_id: int, form: str) -> None:
+def _show(zone_id: int) -> None:
     zone = cli.ask_xml("one.zone.info", zone_id)
     servers = zone.findall("SERVER_POOL/SERVER")
     for server in servers:
         _add_raft_values(server)
-    if form:
-        cli.show_document(zone, form)
-        return
     print(_heading(f"ZONE {zone.findtext('ID')} INFORMATION"))
     state = _ZONE_STATES.get(zone.findtext("STATE", ""), "")
-    for name, value in (
-        ("ID", zone.findtext("ID")),
-        ("NAME", zone.findtext("NAME")),
-        ("STATE", state),
-    ):
+    told = {"ID": zone.findtext("ID"), "NAME": zone.findtext("NAME"), "STATE": state}
+    for name, value in told.items():
         print(f"{name:<18}: {value:<20}")
     print()
     if servers:
@@ -97,15 +88,9 @@ def _cell(server: ElementTree.Element, tag: str) -> str:
 def _add_raft_values(server: ElementTree.Element) -> None:
     """Add the values of the server itself; dashes if it does not answer."""
     try:
-        status = read_document(
-            str(
-                cli.ask(
-                    "one.zone.raftstatus",
-                    at=server.findtext("ENDPOINT", ""),
-                    timeout=_RAFT_TIMEOUT_S,
-                )
-            )
-        )
+        address = server.findtext("ENDPOINT", "")
+        answer = cli.ask("one.zone.raftstatus", at=address, timeout=_RAFT_TIMEOUT_S)
+        status = read_document(str(answer))
     except cli.CommandError:
         status = ElementTree.Element("RAFT")
     for name in _RAFT_VALUES:

@@ -183,13 +183,6 @@ class Acl:
         )
         return oid
 
-    def delete(self, oid: int) -> bool:
-        """Remove a rule; return whether it existed."""
-        found = any(rule.id == oid for rule in self.all())
-        if found:
-            self._db.write(f"DELETE FROM acl WHERE oid={oid}")
-        return found
-
     def all(self) -> list[AclRule]:
         """Return all rules, sorted by their users; otherwise in the database's order."""
         rows = self._db.storage.read(

@@ -12,6 +12,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from .conf import Template, number
+from .paths import Paths
+
 Row = tuple[Any, ...]
 
 
@@ -76,6 +79,7 @@ class MysqlStorage:
         password: str,
         database: str,
         connections: int = 25,
+        errors_limit: int = -1,
     ) -> None:
         self._driver: Any = importlib.import_module("pymysql")
         self._options: dict[str, Any] = {
@@ -93,8 +97,9 @@ class MysqlStorage:
         self._idle: queue.LifoQueue[Any] = queue.LifoQueue()
         self._slots = threading.BoundedSemaphore(connections)
         self._failures = 0
-        self.errors_limit = -1
+        self._errors_limit = errors_limit
         self.on_errors_limit: Callable[[], None] = lambda: None
+        """Called after more consecutive errors than the limit; -1: no limit."""
 
     def read(self, sql: str) -> list[Row]:
         """The rows that a query finds."""
@@ -175,7 +180,7 @@ class MysqlStorage:
 
     def _count_failure(self) -> None:
         self._failures += 1
-        if 0 <= self.errors_limit < self._failures:
+        if 0 <= self._errors_limit < self._failures:
             self.on_errors_limit()
 
 
@@ -183,3 +188,22 @@ _CONNECTION_LOST = {0, 1040, 1044, 1045, 1049, 1053, 1158, 1159, 1160, 1161, 200
 
 Storage = SqliteStorage | MysqlStorage
 """What oned needs from a database."""
+
+
+def open_storage(settings: Template, paths: Paths) -> Storage:
+    """Return the database that DB in oned.conf names. Raises StorageError."""
+    chosen = settings.vector("DB") or {"BACKEND": "sqlite"}
+    backend = chosen.get("BACKEND", "")
+    if backend == "sqlite":
+        return SqliteStorage(paths.var / "one.db")
+    if backend != "mysql":
+        raise StorageError("DB BACKEND must be sqlite or mysql.")
+    return MysqlStorage(
+        server=chosen.get("SERVER", "localhost"),
+        port=number(chosen, "PORT", 0),
+        user=chosen.get("USER", "oneadmin"),
+        password=chosen.get("PASSWD", "oneadmin"),
+        database=chosen.get("DB_NAME", "opennebula"),
+        connections=number(chosen, "CONNECTIONS", 25),
+        errors_limit=number(chosen, "ERRORS_LIMIT", 25),
+    )
