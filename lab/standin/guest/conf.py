@@ -4,12 +4,21 @@ NAME = value, NAME = "value", NAME = [ A = value, B = "value" ] over any number 
 # comments, and names that occur more than once.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
 Vector = dict[str, str]
 Value = str | Vector
+
+_BLANK = re.compile(r"(?:\s|#.*)*")
+_ANY = re.compile(r".")
+_NAME = re.compile(r"[\w.:/-]+")
+_EQUALS, _OPEN, _CLOSE, _COMMA, _QUOTE = map(re.compile, ("=", r"\[", "]", ",", '"'))
+_QUOTED = re.compile(r'"(?:\\"|[^"\\]|\\(?!"))*"')
+_PLAIN = re.compile(r"[^\n#]+")
+_PLAIN_IN_VECTOR = re.compile(r"[^,\]\n#]+")
 
 
 class SyntaxFault(ValueError):
@@ -118,81 +127,41 @@ class _Reader:
         self._at = 0
 
     def attributes(self) -> Iterator[Attribute]:
-        while self._next():
-            name = self._name()
-            self._expect("=")
-            yield Attribute(name, self._vector() if self._next() == "[" else self._value("\n#"))
-
-    def _next(self) -> str:
-        """Skip blanks and comments; return the next character, or nothing at the end."""
-        while self._at < len(self._text):
-            if self._text[self._at].isspace():
-                self._at += 1
-            elif self._text[self._at] == "#":
-                self._at = self._line_end()
-            else:
-                return self._text[self._at]
-        return ""
-
-    def _line_end(self) -> int:
-        end = self._text.find("\n", self._at)
-        return len(self._text) if end < 0 else end
-
-    def _name(self) -> str:
-        start = self._at
-        while self._at < len(self._text) and (
-            self._text[self._at].isalnum() or self._text[self._at] in "_-.:/"
-        ):
-            self._at += 1
-        if start == self._at:
-            raise self._fault("the name of an attribute")
-        return self._text[start : self._at].upper()
-
-    def _expect(self, sign: str) -> None:
-        if self._next() != sign:
-            raise self._fault(f"'{sign}'")
-        self._at += 1
+        while self._sees(_ANY):
+            name = self._take(_NAME, "the name of an attribute").upper()
+            self._take(_EQUALS, "'='")
+            yield Attribute(name, self._vector() if self._sees(_OPEN) else self._value(_PLAIN))
 
     def _vector(self) -> Vector:
-        self._expect("[")
+        self._take(_OPEN, "'['")
         vector: Vector = {}
-        while self._next() != "]":
-            name = self._name()
-            self._expect("=")
-            self._next()
-            vector[name] = self._value(",]\n#")
-            if self._next() == ",":
-                self._at += 1
-            elif self._next() != "]":
-                raise self._fault("',' or ']'")
-        self._at += 1
+        while not self._sees(_CLOSE):
+            name = self._take(_NAME, "the name of an attribute").upper()
+            self._take(_EQUALS, "'='")
+            vector[name] = self._value(_PLAIN_IN_VECTOR)
+            if not self._sees(_CLOSE):
+                self._take(_COMMA, "',' or ']'")
+        self._take(_CLOSE, "']'")
         return vector
 
-    def _value(self, ends: str) -> str:
-        if self._at < len(self._text) and self._text[self._at] == '"':
-            return self._quoted()
-        start = self._at
-        while self._at < len(self._text) and self._text[self._at] not in ends:
-            self._at += 1
-        value = self._text[start : self._at].strip()
-        if not value:
-            raise self._fault("a value")
-        return value
+    def _value(self, plain: re.Pattern[str]) -> str:
+        if self._sees(_QUOTE):
+            return self._take(_QUOTED, "an end of the quotes")[1:-1].replace('\\"', '"')
+        return self._take(plain, "a value").strip()
 
-    def _quoted(self) -> str:
-        self._at += 1
-        value = []
-        while self._at < len(self._text) and self._text[self._at] != '"':
-            if self._text.startswith('\\"', self._at):
-                self._at += 1
-            value.append(self._text[self._at])
-            self._at += 1
-        if self._at >= len(self._text):
-            raise self._fault("'\"'")
-        self._at += 1
-        return "".join(value)
+    def _sees(self, what: re.Pattern[str]) -> bool:
+        """Skip blanks and comments; return whether that comes next."""
+        blank = _BLANK.match(self._text, self._at)
+        self._at = blank.end() if blank else self._at
+        return what.match(self._text, self._at) is not None
 
-    def _fault(self, expected: str) -> SyntaxFault:
-        line = self._text.count("\n", 0, self._at) + 1
-        seen = self._text[self._at : self._at + 1] or "the end of the file"
-        return SyntaxFault(f"syntax error at line {line}: expected {expected}, found {seen!r}")
+    def _take(self, what: re.Pattern[str], expected: str) -> str:
+        """Skip blanks and comments; return what comes next. Raises SyntaxFault."""
+        self._sees(what)
+        found = what.match(self._text, self._at)
+        if not found:
+            line = self._text.count("\n", 0, self._at) + 1
+            seen = self._text[self._at : self._at + 1] or "the end of the file"
+            raise SyntaxFault(f"syntax error at line {line}: expected {expected}, found {seen!r}")
+        self._at = found.end()
+        return found[0]

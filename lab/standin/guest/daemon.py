@@ -20,9 +20,10 @@ from .pace import CANDIDATE_STOP_S, START_S, STOP_S, WARM_UP_S, Pace, read_pace
 from .paths import Paths, find_paths
 from .peers import GRPC_CONNECT_S, XmlRpcPeers
 from .raft import RaftManager, Timing
-from .server import RpcServer
+from .server import RpcService
 from .storage import MysqlStorage, StatementError, Storage, StorageError, open_storage
 from .version import DB_VERSION, VERSION
+from .web import Listener
 
 _USAGE = "Usage: oned [-h] [-v] [-f] [-i]"
 _BANNER = f"OpenNebula {VERSION}"
@@ -196,11 +197,11 @@ class _Daemon:
     def _await_signal(self, seconds: float) -> bool:
         return signal.sigtimedwait({signal.SIGINT, signal.SIGTERM}, seconds) is not None
 
-    def _listen(self, api: Api, port: int, address_attribute: str, kind: str) -> RpcServer:
+    def _listen(self, api: Api, port: int, address_attribute: str, kind: str) -> Listener:
         """Serve a port. The gRPC port also uses XML-RPC: only servers of the zone call it."""
         address = (self._settings.text(address_attribute, "0.0.0.0"), port)
         try:
-            server = RpcServer(address, api, self._journal)
+            server = Listener(RpcService(api, self._journal), address)
         except socket.gaierror as error:
             self._journal.error("ReM", f"Cannot open server socket: {error.strerror}")
             raise StartError(f"Could not start the Request Manager ({kind})") from error

@@ -12,7 +12,7 @@ from . import cipher, conf, jwt
 from .cli import as_data
 from .paths import find_paths
 from .service import OWN, OnedError, ServiceError, ask, read_settings
-from .web import Refused, Reply, Request, json_reply, serve
+from .web import Listener, Refused, Reply, Request, json_reply
 
 COOKIE = "FireedgeToken"
 
@@ -142,7 +142,7 @@ def run() -> None:
     except (TypeError, ValueError) as error:
         raise ServiceError(f"not a port: {settings['port']}") from error
     print(f"Server listen in {address[0]}:{address[1]}", flush=True)
-    serve(service, address)
+    Listener(service, address).serve_forever()
 
 
 def _make_key(path: Path) -> str:

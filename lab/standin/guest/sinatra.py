@@ -9,7 +9,7 @@ from . import conf
 from .cipher import read_server_auth
 from .paths import find_paths
 from .service import OWN, OnedError, ServiceError, ask, read_settings
-from .web import Refused, Reply, Request, serve
+from .web import Listener, Refused, Reply, Request
 
 Settings = dict[str, Any]
 
@@ -89,7 +89,7 @@ def run(kind: type[SinatraService], file: str) -> None:
     address = kind.address(settings)
     service = kind(settings)
     service.log.info("Starting server")
-    serve(service, address)
+    Listener(service, address).serve_forever()
 
 
 def _http_status(error: OnedError) -> int:

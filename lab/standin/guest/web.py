@@ -10,29 +10,6 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 
-class Listener(socketserver.ThreadingMixIn, http.server.HTTPServer):
-    """Listens on one address."""
-
-    daemon_threads = True
-    block_on_close = False
-    allow_reuse_address = True
-
-    def __init__(
-        self, address: tuple[str, int], handler: type[http.server.BaseHTTPRequestHandler]
-    ) -> None:
-        if ":" in address[0]:
-            self.address_family = socket.AF_INET6
-        super().__init__(address, handler)
-
-    def server_bind(self) -> None:
-        """Bind without the base class's look-up of the host name, which may hang."""
-        socketserver.TCPServer.server_bind(self)
-        self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Ignore clients that disconnect."""
-
-
 @dataclass(frozen=True)
 class Request:
     """A client's request."""
@@ -78,20 +55,30 @@ class Service(Protocol):
         """Log why a request was refused."""
 
 
-def serve(service: Service, address: tuple[str, int]) -> None:
-    """Serve until the process is ended. Raises OSError if the address is not available."""
-    _Site(service, address).serve_forever()
+class Listener(http.server.ThreadingHTTPServer):
+    """Listens on one address, and passes requests to a service."""
 
+    request_queue_size = 15
 
-class _Site(Listener):
     def __init__(self, service: Service, address: tuple[str, int]) -> None:
         self.service = service
+        if ":" in address[0]:
+            self.address_family = socket.AF_INET6
         super().__init__(address, _Handler)
+
+    def server_bind(self) -> None:
+        """Bind without the base class's look-up of the host name, which may hang."""
+        socketserver.TCPServer.server_bind(self)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Ignore clients that disconnect."""
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
     timeout = 60
-    server: _Site
+    disable_nagle_algorithm = True
+    server: Listener
     headers: http.client.HTTPMessage
 
     def do_GET(self) -> None:

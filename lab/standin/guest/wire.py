@@ -26,17 +26,17 @@ def encode_request(method: str, params: Sequence[Any]) -> bytes:
     ).encode()
 
 
-def encode_response(result: Sequence[Any]) -> bytes:
+def encode_response(result: Sequence[Any]) -> str:
     """Return the text of an answer."""
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\r\n<methodResponse>\r\n<params>\r\n'
         f"<param>{_value(list(result))}</param>\r\n</params>\r\n</methodResponse>\r\n"
-    ).encode()
+    )
 
 
-def encode_fault(code: int, text: str) -> bytes:
+def encode_fault(code: int, text: str) -> str:
     """Return the text of a fault."""
-    return xmlrpc.client.dumps(xmlrpc.client.Fault(code, text)).encode()
+    return xmlrpc.client.dumps(xmlrpc.client.Fault(code, text))
 
 
 def decode_request(body: bytes) -> tuple[str, list[Any]]:
