@@ -3,7 +3,6 @@
 import hashlib
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -57,12 +56,23 @@ def distribution(template: Path, opennebula: Path) -> Path:
 def write_index(directory: Path) -> None:
     """Write `Packages` and `Release` of a flat repository."""
     with ThreadPoolExecutor() as pool:
-        stanzas = pool.map(_stanza, sorted(directory.glob("*.deb")))
-        index = "\n".join(stanzas)
+        packages = sorted(directory.glob("*.deb"))
+        index = "\n".join(pool.map(lambda file: stanza(file, f"./{file.name}"), packages))
     (directory / "Packages").write_text(index)
     data = index.encode()
     entry = f"{hashlib.sha256(data).hexdigest()} {len(data)} Packages"
     (directory / "Release").write_text(f"Origin: lab\nSuite: lab\nSHA256:\n {entry}\n")
+
+
+def stanza(package: Path, filename: str) -> str:
+    """Return the entry of a package in an index."""
+    control = command(["dpkg-deb", "--field", package])
+    with package.open("rb") as file:
+        checksum = hashlib.file_digest(file, "sha256").hexdigest()
+    return (
+        f"{control.rstrip()}\nFilename: {filename}\n"
+        f"Size: {package.stat().st_size}\nSHA256: {checksum}\n"
+    )
 
 
 class _Apt:
@@ -134,16 +144,4 @@ def _suites(indexes: list[Path]) -> list[tuple[str, str]]:
 def _names(declared: list[str]) -> list[str]:
     return sorted(
         {line.removeprefix("Package: ") for line in declared if line.startswith("Package: ")}
-    )
-
-
-def _stanza(package: Path) -> str:
-    control = subprocess.run(
-        ["dpkg-deb", "--field", str(package)], capture_output=True, text=True, check=True
-    ).stdout
-    with package.open("rb") as file:
-        checksum = hashlib.file_digest(file, "sha256").hexdigest()
-    return (
-        f"{control.rstrip()}\nFilename: ./{package.name}\n"
-        f"Size: {package.stat().st_size}\nSHA256: {checksum}\n"
     )

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from platform import freedesktop_os_release
 
 from lab.machines.faults import LabFault
 from lab.machines.shell import command
@@ -28,15 +29,6 @@ class Source:
 
 
 @cache
-def release() -> dict[str, str]:
-    """Return the values in /etc/os-release."""
-    lines = Path("/etc/os-release").read_text().splitlines()
-    return {
-        key: value.strip('"') for key, _, value in (line.partition("=") for line in lines) if value
-    }
-
-
-@cache
 def architecture() -> str:
     """Return this machine's Debian architecture."""
     return command(["dpkg", "--print-architecture"]).strip()
@@ -44,7 +36,8 @@ def architecture() -> str:
 
 def own_sources() -> list[Source]:
     """Return the distribution's sources in apt's configuration, without those of third parties."""
-    codename = release().get("VERSION_CODENAME", "")
+    release = freedesktop_os_release()
+    codename = release.get("VERSION_CODENAME", "")
     found = [
         source
         for file in [ETC / "sources.list", *sorted((ETC / "sources.list.d").glob("*"))]
@@ -54,7 +47,7 @@ def own_sources() -> list[Source]:
     ]
     if not any(source.suite == codename for source in found):
         raise LabFault(
-            f"expected a source for the suite `{codename}` of {release().get('NAME', 'Debian')} "
+            f"expected a source for the suite `{codename}` of {release.get('NAME', 'Debian')} "
             f"under {ETC}, found none; the lab makes its hosts from the machine's own sources"
         )
     return list(dict.fromkeys(found))
@@ -67,7 +60,7 @@ def _is_own(source: Source, codename: str) -> bool:
         bool(codename)
         and source.suite in suites
         and "main" in source.components
-        and (not keyring or keyring.startswith(release().get("ID", "debian")))
+        and (not keyring or keyring.startswith(freedesktop_os_release().get("ID", "debian")))
     )
 
 

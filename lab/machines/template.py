@@ -3,10 +3,11 @@
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from platform import freedesktop_os_release
 
 from lab.machines.cache import cached, digest
 from lab.machines.shell import ADMINISTRATION, BOUND_TO_US, command, environment
-from lab.machines.sources import architecture, own_sources, release
+from lab.machines.sources import architecture, own_sources
 
 USER = "ubuntu"
 USER_ID = 1000
@@ -94,7 +95,7 @@ def blank() -> Path:
                 *argv,
                 *_proxies(),
                 f'--customize-hook=sh "{hook}" "$1"',
-                release()["VERSION_CODENAME"],
+                freedesktop_os_release()["VERSION_CODENAME"],
                 draft / "root",
                 "-",
             ],

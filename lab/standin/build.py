@@ -4,11 +4,13 @@ import gzip
 import hashlib
 import os
 import shutil
-import subprocess
 import tempfile
 from dataclasses import dataclass
 from email.utils import formatdate
 from pathlib import Path
+
+from lab.machines.distribution import stanza
+from lab.machines.shell import command
 
 HERE = Path(__file__).resolve().parent
 SUITE = "stable"
@@ -90,7 +92,7 @@ def _build_packages(release: Release, pool: Path, scratch: Path) -> None:
         control.write_text(control.read_text().replace("@VERSION@", release.package_version))
         _set_modes(tree)
         target = pool / f"{package.name}_{release.package_version}_{ARCHITECTURE}.deb"
-        _run("dpkg-deb", "--root-owner-group", "-Zgzip", "--build", str(tree), str(target))
+        command(["dpkg-deb", "--root-owner-group", "-Zgzip", "--build", tree, target])
 
 
 def gate_settings_since_74(text: str) -> str:
@@ -169,22 +171,12 @@ def _write_indices(folder: Path, signer: "_Signer") -> None:
     index = suite / COMPONENT / f"binary-{ARCHITECTURE}"
     index.mkdir(parents=True, exist_ok=True)
     debs = sorted((folder / "pool" / COMPONENT).glob("*.deb"))
-    packages = "\n".join(_paragraph(deb, folder) for deb in debs).encode()
+    packages = "\n".join(stanza(deb, str(deb.relative_to(folder))) for deb in debs).encode()
     (index / "Packages").write_bytes(packages)
     (index / "Packages.gz").write_bytes(gzip.compress(packages, mtime=0))
     release = suite / "Release"
     release.write_text(_release(suite, [index / "Packages", index / "Packages.gz"]))
     signer.sign(release)
-
-
-def _paragraph(deb: Path, folder: Path) -> str:
-    control = _run("dpkg-deb", "--field", str(deb)).strip()
-    content = deb.read_bytes()
-    return (
-        f"{control}\nFilename: {deb.relative_to(folder)}\nSize: {len(content)}\n"
-        f"MD5sum: {hashlib.md5(content, usedforsecurity=False).hexdigest()}\n"
-        f"SHA256: {hashlib.sha256(content).hexdigest()}\n"
-    )
 
 
 def _release(suite: Path, files: list[Path]) -> str:
@@ -222,19 +214,9 @@ class _Signer:
         for option, name in (("--clearsign", "InRelease"), ("--detach-sign", "Release.gpg")):
             target = release.parent / name
             target.unlink(missing_ok=True)
-            self._gpg("--armor", option, "--output", str(target), str(release))
+            self._gpg("--armor", option, "--output", target, release)
 
-    def _gpg(self, *arguments: str) -> str:
+    def _gpg(self, *arguments: str | Path) -> str:
         options = ("--batch", "--quiet", "--no-tty", "--pinentry-mode", "loopback")
         environment = {**os.environ, "GNUPGHOME": str(self._home)}
-        return _run("gpg", *options, *arguments, environment=environment)
-
-
-def _run(*command: str, environment: dict[str, str] | None = None) -> str:
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(
-            f"building the stand-in's repository: {command[0]} ended with {done.returncode}:"
-            f" {done.stderr.strip()}"
-        )
-    return done.stdout
+        return command(["gpg", *options, *arguments], env=environment, timeout=300)

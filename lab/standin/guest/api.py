@@ -342,7 +342,6 @@ class Api:
     def _user_allocate(self, caller: User, params: list[Any]) -> int:
         self._admin(caller, "CREATE USER")
         name, password = str(params[0]), str(params[1])
-        driver = str(params[2]) if len(params) > 2 and params[2] else "core"
         groups = [int(gid) for gid in params[3]] if len(params) > 3 and params[3] else [1]
         if not name or not password:
             raise Refusal(
@@ -350,7 +349,7 @@ class Api:
             )
         with self.pools.users.lock:
             self._refuse_taken(self.pools.users, name)
-            return pools.add_user(self.pools, name, password, driver, groups[0]).id
+            return pools.add_user(self.pools, name, pools.digest(password), "core", groups[0]).id
 
     def _user_info(self, caller: User, params: list[Any]) -> str:
         return _with_quotas(self._user(caller, params[0]).to_xml(), "USER")
@@ -365,13 +364,10 @@ class Api:
         user = self._user(caller, params[0])
         if not params[1]:
             raise Refusal(Code.INTERNAL, "Invalid password, it cannot be empty")
-        self._set_password(user, str(params[1]))
+        user.password = pools.digest(str(params[1]))
+        user.tokens = []
         self.pools.users.update(user)
         return user.id
-
-    def _set_password(self, user: User, secret: str) -> None:
-        user.password = pools.digest(secret) if user.driver == "core" else secret
-        user.tokens = []
 
     def _user_login(self, caller: User, params: list[Any]) -> str:
         user = self.pools.users.by_name(str(params[0]))

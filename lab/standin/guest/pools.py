@@ -117,25 +117,6 @@ class Pool(Generic[Object]):
         return self._load(str(rows[0][0])) if rows else None
 
 
-@dataclass(frozen=True)
-class AclRule:
-    """Users, resources, rights and zone of a rule; all are OpenNebula's bit fields."""
-
-    id: int
-    user: int
-    resource: int
-    rights: int
-    zone: int
-
-    def to_xml(self) -> str:
-        """Return the rule in the form for the API."""
-        return (
-            f"<ACL><ID>{self.id}</ID><USER>{self.user:x}</USER><RESOURCE>{self.resource:x}"
-            f"</RESOURCE><RIGHTS>{self.rights:x}</RIGHTS><ZONE>{self.zone:x}</ZONE>"
-            f"<STRING>{self.user:x} {self.resource:x} {self.rights:x} {self.zone:x}</STRING></ACL>"
-        )
-
-
 _ALL = 1 << 34
 _USERS_GROUP = 1 << 33 | 1
 _VM, _IMAGE, _MACHINE_TEMPLATE, _DOCUMENT = 1 << 36, 1 << 39, 1 << 41, 1 << 46
@@ -183,16 +164,19 @@ class Acl:
         )
         return oid
 
-    def all(self) -> list[AclRule]:
-        """Return all rules, sorted by their users; otherwise in the database's order."""
-        rows = self._db.storage.read(
-            "SELECT oid, userset, resource, rights, zone FROM acl ORDER BY userset"
-        )
-        return [AclRule(*(int(cell) for cell in row)) for row in rows]
-
     def to_xml(self) -> str:
-        """Return the rules in the form for the API."""
-        return f"<ACL_POOL>{''.join(rule.to_xml() for rule in self.all())}</ACL_POOL>"
+        """Return the rules in the form for the API, sorted by their users."""
+        rules = []
+        for oid, *masks in self._db.storage.read(
+            "SELECT oid, userset, resource, rights, zone FROM acl ORDER BY userset"
+        ):
+            user, resource, rights, zone = (f"{int(mask):x}" for mask in masks)
+            rules.append(
+                f"<ACL><ID>{oid}</ID><USER>{user}</USER><RESOURCE>{resource}</RESOURCE>"
+                f"<RIGHTS>{rights}</RIGHTS><ZONE>{zone}</ZONE>"
+                f"<STRING>{user} {resource} {rights} {zone}</STRING></ACL>"
+            )
+        return f"<ACL_POOL>{''.join(rules)}</ACL_POOL>"
 
 
 @dataclass
@@ -233,12 +217,11 @@ def fill_pools(pools: Pools, journal: Journal, var: Path, port: int) -> None:
         pools.zones.set_last_id(_FIRST_FREE_ID - 1)
 
 
-def add_user(pools: Pools, name: str, password: str, driver: str, gid: int) -> User:
-    """Write a new user and the group that it belongs to."""
+def add_user(pools: Pools, name: str, secret: str, driver: str, gid: int) -> User:
+    """Write a new user, with its password as the database has it, and its group."""
     group = pools.groups.get(gid)
     if group is None:
         raise ValueError("The array of groups needs to have at least a valid Group ID.")
-    secret = digest(password) if driver == "core" else password
     user = pools.users.allocate(
         lambda oid: User(oid, name, gid, group.name, secret, driver, groups=[gid])
     )
@@ -326,5 +309,5 @@ def _first_users(pools: Pools, journal: Journal, credentials: Path) -> None:
     except BootstrapError as error:
         journal.error("ONE", str(error))
         raise
-    add_user(pools, name, password, "core", 0)
+    add_user(pools, name, digest(password), "core", 0)
     add_user(pools, SERVERADMIN, digest(secret), "server_cipher", 0)
