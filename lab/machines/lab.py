@@ -38,10 +38,6 @@ FRONT_END_PACKAGES = (
     "curl",
     "iputils-arping",
     "mariadb-server",
-    "python3",
-    "python3-cryptography",
-    "python3-pymysql",
-    "python3-yaml",
     "rsync",
     "zstd",
 )
