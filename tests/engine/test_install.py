@@ -31,17 +31,18 @@ chmod +x "$5/bin/pulumi"
 GO = """
 case "$1 $2" in
     "env GOVERSION") echo go1.26.8 ;;
-    "list -deps") printf '%s\\n' 1 2 3 4 5 6 7 8 9 10 ;;
-    "list -m")
-        mkdir -p "$GOMODCACHE/python/cmd" "$GOMODCACHE/python/dist"
-        touch "$GOMODCACHE/python/cmd/pulumi-language-python-exec"
-        touch "$GOMODCACHE/python/dist/pulumi-resource-pulumi-python"
-        echo "$GOMODCACHE"
+    "mod download")
+        version=$(sed -n 's|.*/pkg/v3 ||p' go.mod)
+        modules="$GOMODCACHE/github.com/pulumi/pulumi"
+        sdk="$modules/sdk/v3@$version/python"
+        mkdir -p "$modules/pkg/v3@$version" "$sdk/cmd" "$sdk/dist"
+        touch "$sdk/cmd/pulumi-language-python-exec" "$sdk/dist/pulumi-resource-pulumi-python"
         ;;
+    "list -mod=readonly") printf '%s\\n' 1 2 3 4 5 6 7 8 9 10 ;;
     "build -v")
         printf '%s\\n' 1 2 3 4 5 6 7 8 9 10
-        printf '#!/bin/sh\\n' >"$5"
-        chmod +x "$5"
+        printf '#!/bin/sh\\n' >"$6"
+        chmod +x "$6"
         ;;
 esac
 """
