@@ -34,12 +34,11 @@ class Release:
     """Its folder in the repository: the series, or the full version."""
     flaw: str = ""
     """Python code that its programs run first."""
-    revision: str = "1"
 
     @property
     def package_version(self) -> str:
         """The version in Debian's form."""
-        return f"{self.version}-{self.revision}"
+        return f"{self.version}-1"
 
 
 CURRENT = Release(version="7.2.0", db_version="7.2.0", series="7.2")

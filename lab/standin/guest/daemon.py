@@ -141,12 +141,6 @@ class _Daemon:
             zone = all_pools.zones.get(zone_id)
             return zone.endpoints() if zone else {}
 
-        api: Api | None = None
-
-        def on_leader() -> None:
-            if api is not None:
-                api.refresh_zone_state()
-
         timing = _timing(raft_settings, self._pace)
         raft = RaftManager(
             self._server_id,
@@ -160,10 +154,10 @@ class _Daemon:
             journal=self._journal,
             leader_hook=self._hook("RAFT_LEADER_HOOK"),
             follower_hook=self._hook("RAFT_FOLLOWER_HOOK"),
-            on_leader=on_leader,
         )
         api = Api(all_pools, raft, self._settings, zone_id, self._journal)
         api.refresh_zone_state()
+        raft.on_leader = api.refresh_zone_state
         raft.start()
         stop = self._await_signal(self._pace.wait(START_S))
         hangs = False

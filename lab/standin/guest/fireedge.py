@@ -165,15 +165,13 @@ def _token_of(request: Request) -> str:
     raise ValueError("none given")
 
 
-def _say_status(status: int, data: Any = None, **headers: str) -> Reply:
-    told = {"id": status, "message": _MESSAGES[status]} | ({"data": data} if data else {})
-    return json_reply(status, told, **headers)
+def _say_status(status: int, data: Any = None, message: str = "", **headers: str) -> Reply:
+    told = {"id": status, "message": message or _MESSAGES[status]}
+    return json_reply(status, told | ({"data": data} if data else {}), **headers)
 
 
 def _refusal(status: int, reason: str, *, message: str = "") -> Refused:
-    return Refused(
-        json_reply(status, {"id": status, "message": message or _MESSAGES[status]}), reason
-    )
+    return Refused(_say_status(status, message=message), reason)
 
 
 def _say(text: str) -> None:

@@ -16,9 +16,9 @@ class Level(IntEnum):
 
 
 class Journal:
-    """The log: a file, or standard error."""
+    """The log, a file."""
 
-    def __init__(self, path: Path | None, level: int = Level.DEBUG) -> None:
+    def __init__(self, path: Path, level: int = Level.DEBUG) -> None:
         self._lock = threading.Lock()
         self._path = path
         self._level = level
@@ -41,7 +41,7 @@ class Journal:
 
     def write(self, level: Level, module: str, text: str) -> None:
         """Log a message of any level."""
-        if level > self._level or self._path is None:
+        if level > self._level:
             return
         line = f"{time.ctime()} [Z0][{module}][{level.name[0]}]: {text}\n"
         # Opened for each line: the log may be rotated or removed while oned runs.

@@ -126,7 +126,6 @@ class RaftManager:
         journal: Journal,
         leader_hook: Hook | None = None,
         follower_hook: Hook | None = None,
-        on_leader: Callable[[], None] = lambda: None,
     ) -> None:
         self._id = server_id
         self._logdb = logdb
@@ -136,7 +135,8 @@ class RaftManager:
         self._journal = journal
         self._leader_hook = leader_hook
         self._follower_hook = follower_hook
-        self._on_leader = on_leader
+        self.on_leader: Callable[[], None] = lambda: None
+        """Called when this server has become the leader."""
         self._lock = threading.RLock()
         self._stop = threading.Event()
         self._reconciling = False
@@ -404,7 +404,7 @@ class RaftManager:
                 self._start_senders(follower)
             self._beat()
             reconciling = self._reconciling
-        self._on_leader()
+        self.on_leader()
         if reconciling:
             threading.Thread(target=self._reconcile, args=(index,), daemon=True).start()
         self._journal.info("RCM", "oned is now the leader of the zone")
