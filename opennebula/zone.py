@@ -2,11 +2,10 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
-from itertools import product
 from typing import Protocol
 
 STANDALONE_ID = -1
@@ -140,20 +139,30 @@ def named(
     An entry belongs to the front-end with its NAME as ``zone_server``, otherwise to the one whose
     name or address is in its endpoint, with or without a domain. Other entries keep their names.
     """
-    hosts = {entry.id: host_in(entry.endpoint) for entry in pool}
-    short = Counter(_short(host) for host in hosts.values())
-    matches: tuple[Callable[[ServerEntry, NamedFrontEnd], bool], ...] = (
-        lambda entry, front_end: front_end.zone_server == entry.name,
-        lambda entry, front_end: hosts[entry.id] in (front_end.name, front_end.address),
-        lambda entry, front_end: (
-            _short(hosts[entry.id]) == _short(front_end.name) and short[_short(front_end.name)] == 1
-        ),
-    )
+    short = Counter(_short(host_in(entry.endpoint)) for entry in pool)
+    candidates = list(front_ends)
     names: dict[int, str] = {}
-    for match, entry, front_end in product(matches, pool, list(front_ends)):
-        is_free = entry.id not in names and front_end.name not in names.values()
-        if is_free and hosts[entry.id] and match(entry, front_end):
-            names[entry.id] = front_end.name
+
+    def by_name(entry: ServerEntry, front_end: NamedFrontEnd) -> bool:
+        return front_end.zone_server == entry.name
+
+    def by_endpoint(entry: ServerEntry, front_end: NamedFrontEnd) -> bool:
+        return host_in(entry.endpoint) in (front_end.name, front_end.address)
+
+    def by_short_name(entry: ServerEntry, front_end: NamedFrontEnd) -> bool:
+        label = _short(host_in(entry.endpoint))
+        return short[label] == 1 and label == _short(front_end.name)
+
+    for matches in (by_name, by_endpoint, by_short_name):
+        for entry in pool:
+            for front_end in candidates:
+                if (
+                    entry.id not in names
+                    and front_end.name not in names.values()
+                    and host_in(entry.endpoint)
+                    and matches(entry, front_end)
+                ):
+                    names[entry.id] = front_end.name
     return tuple(
         replace(entry, name=names[entry.id], registered=entry.name) if entry.id in names else entry
         for entry in pool
