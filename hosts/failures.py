@@ -38,18 +38,25 @@ def command_refused(host: Host, user: str, ended: Ended, *, has_password: bool) 
     lines = [line for line in ended.stderr.splitlines() if line.strip()]
     # sudo also prints warnings, such as a name that it cannot resolve.
     sudo = [line for line in lines if _SUDO.search(line) and "unable to resolve" not in line]
-    if sudo:
-        expected = f"sudo for {user}" if has_password else f"sudo without a password for {user}"
-        remedy = (
-            f"add '{user} ALL=(ALL) NOPASSWD: ALL' to a file in /etc/sudoers.d, set the password"
-            " (pulumi config set --secret --path ssh.sudo_password), or log in as root"
+    if re.search(r"\btty\b", "\n".join(sudo)):
+        return HostError(
+            host.name,
+            "become root",
+            expected="sudo without a terminal",
+            seen=sudo[-1],
+            remedy=f"add 'Defaults:{user} !requiretty' to a file in /etc/sudoers.d,"
+            " or log in as root",
         )
-        if re.search(r"\btty\b", "\n".join(sudo)):
-            expected = "sudo without a terminal"
-            remedy = (
-                f"add 'Defaults:{user} !requiretty' to a file in /etc/sudoers.d, or log in as root"
-            )
-        return HostError(host.name, "become root", expected=expected, seen=sudo[-1], remedy=remedy)
+    if sudo:
+        return HostError(
+            host.name,
+            "become root",
+            expected=f"sudo for {user}" if has_password else f"sudo without a password for {user}",
+            seen=sudo[-1],
+            remedy=f"add '{user} ALL=(ALL) NOPASSWD: ALL' to a file in /etc/sudoers.d, set"
+            " the password (pulumi config set --secret --path ssh.sudo_password), or log in as"
+            " root",
+        )
     output = [*lines, *ended.stdout.splitlines()][-3:]
     return HostError(
         host.name,
