@@ -208,7 +208,7 @@ def test_up_resumes_after_another_process_was_killed(stack: Stack, victim: str) 
     assert done.status != 0
     assert not pending(stack)
     made = stack.names()
-    # The program goes on until the engine notices that its language host has ended.
+    # The program continues until the engine notices that its language host has ended.
     assert made - ({"c"} if victim == LANGUAGE_HOST else set()) == (
         {"a"} if victim == PROVIDER_HOST else {"a", "b"}
     )
