@@ -45,15 +45,13 @@ def hanging(lab: Lab, name: str) -> Iterator[None]:
     assert host.run(f"mv {PACE}.kept {PACE}").returncode == 0
 
 
-def test_oned_is_not_stopped_at_the_moment_in_which_it_would_hang(
-    zone: tuple[Lab, Operator],
-) -> None:
-    """The first front-end was stopped right after its start, when an oned without drivers hangs."""
+def test_no_oned_hangs_in_its_stop(zone: tuple[Lab, Operator]) -> None:
+    """The first one is killed right after its start, when an oned without drivers would hang."""
     lab, _ = zone
     for name in NAMES:
         journal = lab.host(name).run("journalctl -u opennebula").stdout
         assert "timed out. Killing" not in journal
-        assert "status=9/KILL" not in journal
+        assert journal.count("status=9/KILL") == (name == NAMES[0])
 
 
 def test_a_stop_that_hangs_is_ended_early(zone: tuple[Lab, Operator]) -> None:
