@@ -7,6 +7,7 @@ from typing import Any
 
 from commands.convert import ssh_args
 from commands.convert.conversion import Conversion
+from commands.convert.inventory import unread
 from commands.convert.source import Source
 
 ALIASES = {
@@ -156,16 +157,28 @@ def _way(source: Source, name: str, found: ssh_args.SshArgs) -> None:
             source.made.take("ssh.config_file", found.config_file, source=name)
     if hops:
         way = [_bastion(source, name, hop) for hop in hops]
-        source.made.take("ssh.bastion", ",".join(way), source=name)
+        if all(way):
+            source.made.take("ssh.bastion", ",".join(way), source=name)
 
 
 def _bastion(source: Source, name: str, hop: str) -> str:
-    """Return the jump host for the stack; a host of the inventory by its address."""
+    """Return the jump host for the stack; a host of the inventory by its address.
+
+    Empty, with a decision for the user, if what the inventory has of it cannot be read or shown.
+    """
     user, _, rest = hop.rpartition("@")
     host, _, port = rest.partition(":")
     variables = source.inventory.hosts.get(host)
     if variables is not None:
         address = variables.get("ansible_host") or variables.get("ansible_ssh_host") or host
+        known = [address, variables.get("ansible_user"), variables.get("ansible_port")]
+        if unread(known) or source.inventory.is_secret(known):
+            source.made.ask(
+                name,
+                f"the jump host {host} has a user, an address or a port that is encrypted, or a"
+                " template without a value: set ssh.bastion",
+            )
+            return ""
         user = user or str(variables.get("ansible_user") or "")
         port = port or str(variables.get("ansible_port") or "")
         if host in source.names or any(

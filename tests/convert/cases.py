@@ -369,6 +369,15 @@ ensure_keys_for=['ubuntu', 'root']
         },
     ),
     Case(
+        "a jump host of the inventory whose user is a template",
+        ha(
+            "    ansible_ssh_common_args: -o ProxyJump=gate\n",
+            'bastion: {hosts: {gate: {ansible_host: 192.0.2.1, ansible_user: "{{ who }}"}}}\n',
+        ),
+        {"ssh": {"user": "ubuntu"}},
+        {"decisions ansible_ssh_common_args": "the jump host gate has a user, an address or"},
+    ),
+    Case(
         "a jump host as a command",
         ha(
             "    ansible_ssh_common_args: '-o ProxyCommand=\"ssh -q -W %h:%p -p 2200 -i ~/.ssh/jump"
