@@ -2,6 +2,6 @@
 # has given them nothing to do, and all that its API has answered is committed in the database.
 #: use oned
 disable_oned
-systemctl kill --signal=KILL --kill-who=main opennebula.service 2>/dev/null || true
+kill_oned
 halt_oned
 systemctl reset-failed opennebula.service 2>/dev/null || true

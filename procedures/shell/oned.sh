@@ -20,6 +20,7 @@ disable_oned() {
     # At the same time as it stops.
     systemctl daemon-reload
 }
+kill_oned() { systemctl kill --signal=KILL --kill-who=main opennebula.service || true; }
 state_of_oned() { systemctl show -p ActiveState --value opennebula.service; }
 # Wait until systemd has stopped oned. Sometimes oned ends all of its modules, but then waits for
 # ever for a driver that systemd has stopped too early. systemd would kill it after 90 s; killing it
@@ -31,7 +32,7 @@ await_stopped() {
         if has_finished; then finished=$((finished + 1)); fi
         if [ "$finished" = 25 ]; then
             step "kill oned: it has ended all of its modules, and hangs in its exit"
-            systemctl kill --signal=KILL --kill-who=main opennebula.service || true
+            kill_oned
         fi
         [ "$look" != 50 ] || step "stop oned ($(limit_of_stop))"
         sleep 0.2

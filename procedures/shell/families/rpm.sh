@@ -41,7 +41,7 @@ prepare() {
 as_they_are=()
 try_install() { # PACKAGE...
     [ "$refresh" != yes ] || refresh_lists
-    [ -z "$(installed opennebula)$(missing_needs)$(locked_names)" ] || return 0
+    [ -z "$(installed opennebula)$(locked_names)" ] && [ -z "$(missing_needs)" ] || return 0
     borrow_lists
     simulate "$@" && return 0
     find "$trial/cache" -type l -delete
