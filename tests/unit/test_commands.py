@@ -9,7 +9,7 @@ import pytest
 
 from tests.unit.bad_configs import CANARY
 from tests.unit.test_graph import Graph, build
-from tests.unit.test_settings import GOOD
+from tests.unit.test_settings import GOOD, faults
 
 # The private part of this key was deleted.
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIE2k0m1rQZ8n5u0dZq7o5sY5yVv3nq0n0E2l9fP0m1aB"
@@ -94,3 +94,14 @@ def test_a_key_in_known_hosts_is_enough(tmp_path: Path) -> None:
     graph = built(BEFORE, host_keys={}, known_hosts_file=str(file))
     connection = graph["Command firewall-n1a2"].inputs["connection"]["value"]
     assert connection["hostKey"] == HOST_KEY
+
+
+def test_each_command_has_its_own_name_and_hosts_of_the_stack() -> None:
+    assert faults(commands=[AFTER, AFTER]) == [
+        "commands: motd is listed 2 times; expected each name once"
+    ]
+    assert faults(commands=[{**BEFORE, "hosts": ["n9"]}]) == [
+        "commands: firewall names n9, which is not in frontends"
+    ]
+    (fault,) = faults(commands=[{**BEFORE, "when": "later"}])
+    assert fault.startswith("commands.0.when: expected 'before-installation' or 'after-join'")

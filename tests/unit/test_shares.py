@@ -138,7 +138,17 @@ def test_other_bind_mounts_and_devices_are_accepted() -> None:
     good(**mounted("/mnt/one", src="//nas/a\\040b$", fstype="cifs"))
 
 
-def test_a_link_at_the_place_of_another_share_is_accepted() -> None:
+def test_shares_and_links_that_conflict_are_refused() -> None:
+    twice = {"type": "image", "path": "/mnt/one"}
+    inside = {"type": "file", "path": "/var/lib/one/datastores/2"}
+    assert faults(fstab=[SHARE, SHARE])[0].startswith("fstab: /mnt/one is listed 2 times")
+    found = faults(ds={"config": {"mounts": [twice, twice, inside]}})
+    assert found[0].startswith("ds.config.mounts: image is listed 2 times")
+    assert found[1].startswith("ds.config.mounts.2.path: /var/lib/one/datastores/2 is where")
+    assert faults(**mounted("/var/lib/one/datastores/1"), **kept("/mnt/one")) == [
+        "ds.config.mounts: /var/lib/one/datastores/1 is also mounted by fstab; remove it from one"
+        " of them"
+    ]
     good(**mounted("/var/lib/one/datastores/2"), **kept("/mnt/one"))
 
 
